@@ -1,0 +1,153 @@
+"""The limit: an app written by hand for exactly this work, with msgspec and nothing else."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from urllib.parse import unquote_plus
+
+import msgspec
+
+from benchmarks.driver import ASGIApp, Receive, Scope, Send
+from benchmarks.work import (
+    GREETING,
+    Access,
+    Order,
+    provide_access,
+    provide_connection,
+    provide_session,
+    provide_settings,
+    provide_user,
+    whale,
+)
+
+JSON = (b"content-type", b"application/json")
+TEXT = (b"content-type", b"text/plain; charset=utf-8")
+NOT_FOUND = b'{"status_code":404,"detail":"Not Found"}'
+NOT_ALLOWED = b'{"status_code":405,"detail":"Method Not Allowed"}'
+ITEMS = "/items/"
+
+encode = msgspec.json.encode
+decode_order = msgspec.json.Decoder(Order).decode
+connected = asynccontextmanager(provide_connection)
+
+
+async def respond(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+    head = [(b"content-length", b"%d" % len(body)), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def refuse(send: Send, detail: str) -> None:
+    await respond(send, 400, encode({"status_code": 400, "detail": detail}), JSON)
+
+
+async def text(scope: Scope, receive: Receive, send: Send) -> None:
+    await respond(send, 200, GREETING.encode(), TEXT)
+
+
+async def json(scope: Scope, receive: Receive, send: Send) -> None:
+    await respond(send, 200, encode(whale()), JSON)
+
+
+async def item(scope: Scope, receive: Receive, send: Send) -> None:
+    try:
+        item_id = int(scope["path"][len(ITEMS) :])
+    except ValueError:
+        await respond(send, 404, NOT_FOUND, JSON)
+        return
+    await respond(send, 200, encode({"item_id": item_id}), JSON)
+
+
+def parsed(query: str) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if "+" in value or "%" in value:
+            value = unquote_plus(value)
+        values.setdefault(name, []).append(value)
+    return values
+
+
+async def search(scope: Scope, receive: Receive, send: Send) -> None:
+    query = parsed(scope["query_string"].decode("latin-1"))
+    try:
+        found = {
+            "text": query["text"][-1],
+            "limit": int(query["limit"][-1]) if "limit" in query else 10,
+            "tag": query.get("tag", []),
+        }
+    except (KeyError, ValueError) as fault:
+        await refuse(send, str(fault))
+        return
+    await respond(send, 200, encode(found), JSON)
+
+
+async def order(scope: Scope, receive: Receive, send: Send) -> None:
+    message = await receive()
+    body = message.get("body", b"")
+    if message.get("more_body", False):
+        parts = [body]
+        while message.get("more_body", False):
+            message = await receive()
+            parts.append(message.get("body", b""))
+        body = b"".join(parts)
+    try:
+        placed = decode_order(body)
+    except msgspec.MsgspecError as fault:
+        await refuse(send, str(fault))
+        return
+    await respond(send, 201, encode(placed), JSON)
+
+
+async def admitted() -> Access:
+    """Call the five dependencies as one would by hand."""
+    settings = await provide_settings()
+    async with connected(settings) as connection:
+        session = await provide_session(connection)
+        user = await provide_user(session)
+        return await provide_access(user, settings)
+
+
+async def access(scope: Scope, receive: Receive, send: Send) -> None:
+    await respond(send, 200, encode(await admitted()), JSON)
+
+
+ROUTES: dict[str, dict[str, ASGIApp]] = {
+    "/text": {"GET": text},
+    "/json": {"GET": json},
+    "/search": {"GET": search},
+    "/orders": {"POST": order},
+    "/access": {"GET": access},
+}
+ITEM: dict[str, ASGIApp] = {"GET": item}
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request, or accompany the lifespan."""
+    if scope["type"] == "lifespan":
+        await lifespan(receive, send)
+        return
+    path = scope["path"]
+    methods = ROUTES.get(path)
+    if methods is None:
+        if not path.startswith(ITEMS):
+            await respond(send, 404, NOT_FOUND, JSON)
+            return
+        methods = ITEM
+    endpoint = methods.get(scope["method"])
+    if endpoint is None:
+        allow = (b"allow", ", ".join(methods).encode())
+        await respond(send, 405, NOT_ALLOWED, JSON, allow)
+        return
+    await endpoint(scope, receive, send)
+
+
+async def lifespan(receive: Receive, send: Send) -> None:
+    for step in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{step}.complete"})
+
+
+def build() -> ASGIApp:
+    """Return the app."""
+    return app

@@ -1,0 +1,124 @@
+"""The work that every app in the comparison does: the types, the dependencies and the answers.
+
+What a framework is free to choose (which library validates, which one encodes) is left to each
+app; what a client can observe is fixed here, and checked before anything is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+GREETING = "Call me Ishmael."
+
+
+class Address(Struct):
+    """Where an order goes."""
+
+    street: Annotated[str, Meta(min_length=1)]
+    city: str
+    postcode: str
+    country: Annotated[str, Meta(min_length=2, max_length=2)]
+
+
+class Line(Struct):
+    """One line of an order."""
+
+    article: str
+    quantity: Annotated[int, Meta(ge=1, le=100)]
+    price: Annotated[float, Meta(ge=0)]
+    tags: list[str]
+
+
+class Order(Struct):
+    """A body with nesting and constraints, decoded, validated and encoded back."""
+
+    number: int
+    customer: str
+    express: bool
+    address: Address
+    lines: list[Line]
+    note: str | None = None
+
+
+class Settings(Struct):
+    """The first dependency."""
+
+    tenant: str
+
+
+class Connection(Struct):
+    """The second one, which is closed when the call is over."""
+
+    tenant: str
+    closed: bool = False
+
+
+class Session(Struct):
+    """The third, on a connection."""
+
+    connection: Connection
+
+
+class User(Struct):
+    """The fourth, from a session."""
+
+    name: str
+    session: Session
+
+
+class Access(Struct):
+    """The fifth, which the handler asks for; it depends on the fourth and the first."""
+
+    name: str
+    tenant: str
+
+
+class Ledger:
+    """How many connections were opened and closed; it lives as long as the process."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self.closed = 0
+
+
+LEDGER = Ledger()
+
+
+async def provide_settings() -> Settings:
+    return Settings("pequod")
+
+
+async def provide_connection(settings: Settings) -> AsyncIterator[Connection]:
+    connection = Connection(settings.tenant)
+    LEDGER.opened += 1
+    try:
+        yield connection
+    finally:
+        connection.closed = True
+        LEDGER.closed += 1
+
+
+async def provide_session(connection: Connection) -> Session:
+    return Session(connection)
+
+
+async def provide_user(session: Session) -> User:
+    return User("ishmael", session)
+
+
+async def provide_access(user: User, settings: Settings) -> Access:
+    return Access(user.name, settings.tenant)
+
+
+def whale() -> dict[str, object]:
+    """Return what the JSON case answers, made anew for each request."""
+    return {
+        "mark": "moby-dick-1851",
+        "title": "Moby-Dick",
+        "author": "Herman Melville",
+        "year": 1851,
+        "lent": False,
+    }

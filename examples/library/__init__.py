@@ -1,0 +1,1 @@
+"""A lending library over SQLite: a small, complete Hesper application."""

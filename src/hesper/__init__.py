@@ -1,0 +1,51 @@
+"""Hesper: an ASGI framework in which every object has an owner and an end.
+
+The names here are loaded when they are first asked for, so that `hesper.loop_local` and
+`hesper.registry` can be used without the framework. Type checkers read `__init__.pyi`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+_HOME: Final = {
+    "Controller": "hesper.controller",
+    "Extend": "hesper._merge",
+    "Hesper": "hesper.app",
+    "Lifespan": "hesper.lifespan",
+    "MediaType": "hesper.enums",
+    "Provide": "hesper.di",
+    "Replace": "hesper._merge",
+    "Request": "hesper.connection",
+    "Response": "hesper.response",
+    "Router": "hesper.router",
+    "WebSocket": "hesper.connection",
+    "asgi": "hesper.handlers",
+    "delete": "hesper.handlers",
+    "get": "hesper.handlers",
+    "head": "hesper.handlers",
+    "live": "hesper.registry",
+    "mount": "hesper.handlers",
+    "patch": "hesper.handlers",
+    "post": "hesper.handlers",
+    "put": "hesper.handlers",
+    "route": "hesper.handlers",
+    "websocket": "hesper.handlers",
+}
+
+__all__ = list(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> object:
+    try:
+        home = _HOME[name]
+    except KeyError:
+        raise AttributeError(f"module 'hesper' has no attribute {name!r}") from None
+    value: object = getattr(importlib.import_module(home), name)
+    globals()[name] = value  # found without this function from now on
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,26 @@
+"""Hesper: an ASGI framework in which every object has an owner and an end."""
+
+from hesper._merge import Extend as Extend
+from hesper._merge import Replace as Replace
+from hesper.app import Hesper as Hesper
+from hesper.connection import Request as Request
+from hesper.connection import WebSocket as WebSocket
+from hesper.controller import Controller as Controller
+from hesper.di import Provide as Provide
+from hesper.enums import MediaType as MediaType
+from hesper.handlers import asgi as asgi
+from hesper.handlers import delete as delete
+from hesper.handlers import get as get
+from hesper.handlers import head as head
+from hesper.handlers import mount as mount
+from hesper.handlers import patch as patch
+from hesper.handlers import post as post
+from hesper.handlers import put as put
+from hesper.handlers import route as route
+from hesper.handlers import websocket as websocket
+from hesper.lifespan import Lifespan as Lifespan
+from hesper.registry import live as live
+from hesper.response import Response as Response
+from hesper.router import Router as Router
+
+__all__: list[str]

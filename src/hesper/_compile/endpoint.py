@@ -1,0 +1,231 @@
+"""Write and build the endpoint of an HTTP route: one straight coroutine function.
+
+The text shows what happens to a request, in the order of events: guards, `before_request`, the
+handler's arguments and dependencies, the handler, `after_request`, the dependencies' exits, the
+response, `after_response`, background work.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Final
+
+from hesper._compile.calls import CallWriter, settle
+from hesper._compile.decoders import Decoders
+from hesper._compile.errors import Finish, Recovery
+from hesper._compile.reply import Replies, defaults_of, encoder_of, media_type_of, replies_of
+from hesper._compile.values import ValueWriter
+from hesper._plan.graph import EXITS, Manner
+from hesper._plan.plan import Plan
+from hesper._plan.result import Result
+from hesper._source import Source
+from hesper._types import ASGIApp
+from hesper.enums import MediaType
+from hesper.handlers import HTTPRouteHandler
+from hesper.layer import changes_of
+from hesper.response import Response
+
+TAKEN: Final = ("endpoint", "scope", "receive", "send", "error", "Exception", "len")
+"""Names that the text of an endpoint uses as they are."""
+
+
+class EndpointWriter:
+    """Writes the endpoint of one HTTP route; lives while that is written.
+
+    Args:
+        plan: What start-up knows about the route.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._source = Source("async def endpoint(scope, receive, send):", TAKEN)
+        replies = replies_of(plan)
+        self._to_response = replies.response
+        self._to_reply = replies.hooked_reply if plan.after_request else replies.reply
+        self._static = _is_static(plan, replies)
+        self._finish = _finish_of(plan, static=self._static)
+        self._has_exits = any(step.manner in EXITS for step in plan.providers.values())
+        self._values = ValueWriter(self._source, plan, Decoders(plan.option("type_decoders")))
+        self._calls = CallWriter(self._source, plan, self._values)
+        self._source.bind(plan.call.name, plan.call.call)
+        self._result = self._source.local("result")
+        self._reply = self._source.local("encoded" if self._static else "reply")
+
+    def write(self) -> Source:
+        """Write the whole text; nothing is compiled yet."""
+        source = self._source
+        unset = [self._result] if self._finish is not None else []
+        unset += [] if self._static else [self._reply]
+        if unset:
+            source.add(f"{' = '.join(unset)} = None")
+        with source.block("try:"):
+            self._write_calls()
+        with source.block("except Exception as error:"):
+            self._write_recovery()
+        if self._static:
+            # PERF: sent without noting when it starts; what raises here is raised to the server.
+            with source.block("else:"):
+                self._write_static_response()
+        if self._finish is not None:
+            with source.block("finally:"):
+                finish = source.bind("finish", self._finish)
+                source.add(f"await {finish}({self._result}, scope, receive, send)")
+        return source
+
+    def _write_calls(self) -> None:
+        with ExitStack() as blocks:
+            self._write_guards(blocks)
+            if self._plan.before_request:
+                self._write_before_request(blocks)
+            else:
+                self._write_handler(blocks)
+        if self._static:
+            return
+        send = f"await {self._reply}(scope, receive, send)"
+        if not self._has_exits:
+            self._source.add(send)
+            return
+        with self._source.block(f"if not {self._reply}.streaming:"):
+            self._source.add(send)
+
+    def _write_recovery(self) -> None:
+        source = self._source
+        if not self._static:
+            with source.block(f"if {self._reply} is not None and {self._reply}.started:"):
+                source.add("raise")
+        answer = f"await {source.bind('fail', recovery_of(self._plan).answer)}"
+        result = "" if self._finish is None else f"{self._result} = "
+        source.add(f"{result}{answer}(error, scope, receive, send)")
+
+    def _write_guards(self, blocks: ExitStack) -> None:
+        source = self._source
+        for guard in self._plan.guards:
+            self._calls.prepare([guard], blocks)
+            given = (self._values.connection(), source.bind("route_handler", self._plan.handler))
+            self._calls.guard(guard, given)
+
+    def _write_before_request(self, blocks: ExitStack) -> None:
+        source, result = self._source, self._result
+        hooks = self._plan.before_request
+        self._calls.prepare(hooks, blocks)
+        given = (self._values.connection(),)
+        for index, hook in enumerate(hooks):
+            text = f"{result} = {self._calls.hook(hook, hook.name, given)}"
+            if index == 0:
+                source.add(text)
+            else:
+                with source.block(f"if {result} is None:"):
+                    source.add(text)
+        with source.block(f"if {result} is None:"), self._calls.branch(), ExitStack() as inner:
+            self._write_handler(inner)
+        with source.block("else:"), self._calls.branch(), ExitStack() as inner:
+            self._write_reply(inner)
+
+    def _write_handler(self, blocks: ExitStack) -> None:
+        call = self._plan.call
+        self._calls.prepare([call], blocks)
+        text = self._calls.call(call, call.name)
+        if call.manner is not Manner.AWAITED:
+            text = f"await {self._source.bind('settle', settle)}({text})"
+        nothing = self._static and self._plan.result is Result.NOTHING
+        self._source.add(text if nothing else f"{self._result} = {text}")
+        self._write_reply(blocks)
+
+    def _write_reply(self, blocks: ExitStack) -> None:
+        source, plan = self._source, self._plan
+        if self._static:
+            if plan.result is not Result.NOTHING:
+                encode = source.bind("encode", encoder_of(plan))
+                source.add(f"{self._reply} = {encode}({self._result})")
+            return
+        if plan.after_request:
+            self._calls.prepare(plan.after_request, blocks)
+            to_response = source.bind("to_response", self._to_response)
+            source.add(f"{self._result} = {to_response}({self._result})")
+            for hook in plan.after_request:
+                text = self._calls.hook(hook, hook.name, (self._result,))
+                source.add(f"{self._result} = {text}")
+        source.add(f"{self._reply} = {source.bind('to_reply', self._to_reply)}({self._result})")
+        if self._has_exits:
+            with source.block(f"if {self._reply}.streaming:"):
+                source.add(f"await {self._reply}(scope, receive, send)")
+
+    def _write_static_response(self) -> None:
+        source, plan = self._source, self._plan
+        defaults = defaults_of(plan)
+        if plan.result is Result.NOTHING:
+            prepared = Response(None, media_type=media_type_of(plan)).prepare(defaults)
+            headers = f"{source.bind('HEADERS', prepared.headers)}.copy()"
+            content = repr(prepared.body)
+        else:
+            head = Response(None).header_lines(defaults, media_type_of(plan))
+            length = source.local("length")
+            source.add(f"{length} = (b'content-length', b'%d' % len({self._reply}))")
+            headers, content = f"[*{source.bind('HEADERS', head)}, {length}]", self._reply
+        status = defaults.status_code
+        start = f"{{'type': 'http.response.start', 'status': {status}, 'headers': {headers}}}"
+        source.add(f"await send({start})")
+        source.add(f"await send({{'type': 'http.response.body', 'body': {content}}})")
+
+
+def recovery_of(plan: Plan) -> Recovery:
+    """Return what answers the exceptions of a route."""
+    return Recovery(
+        plan.label,
+        plan.exception_handlers,
+        plan.option("request_class"),
+        Replies(defaults_of(plan), plan.option("response_class")),
+        plan.handler,
+        finish_of(plan),
+    )
+
+
+def finish_of(plan: Plan) -> Finish:
+    """Return what does the rest after a route's responses."""
+    handler = plan.handler
+    return Finish(
+        plan.label,
+        plan.option("request_class"),
+        [step.call for step in plan.after_response],
+        handler.background if isinstance(handler, HTTPRouteHandler) else None,
+        handler,
+    )
+
+
+def has_after_response(plan: Plan) -> bool:
+    """Whether a route has `after_response` hooks, or has dropped the application's."""
+    return bool(plan.after_response) or "after_response" in changes_of(plan.chain[0])
+
+
+def _finish_of(plan: Plan, *, static: bool) -> Finish | None:
+    """Return what does the rest after a route's responses, if there can be any."""
+    background = plan.handler.background if isinstance(plan.handler, HTTPRouteHandler) else None
+    if static and not (has_after_response(plan) or background or plan.exception_handlers):
+        return None
+    return finish_of(plan)
+
+
+def _is_static(plan: Plan, replies: Replies) -> bool:
+    """Whether start-up knows all of a successful response but the body."""
+    media_type = plan.handler.media_type if isinstance(plan.handler, HTTPRouteHandler) else None
+    encodable = {
+        Result.TEXT: media_type is None or media_type.startswith("text/"),
+        Result.RAW: True,
+        Result.DATA: media_type in {None, MediaType.JSON, MediaType.MESSAGEPACK},
+        Result.NOTHING: media_type in {None, MediaType.JSON},
+        Result.UNKNOWN: False,
+    }[plan.result]
+    return (
+        encodable
+        and not plan.before_request
+        and not plan.after_request
+        and "HEAD" not in plan.methods
+        and plan.option("response_class") is Response
+        and replies.constant_head
+    )
+
+
+def build_endpoint(plan: Plan) -> ASGIApp:
+    """Return the endpoint of an HTTP route."""
+    endpoint: ASGIApp = EndpointWriter(plan).write().build("endpoint", plan.label)
+    return endpoint

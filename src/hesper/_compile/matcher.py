@@ -1,0 +1,284 @@
+"""Find the endpoint of a connection by its path and method.
+
+A path matches whole, or with one trailing slash more. Static segments come before parameters, and
+parameters in the order of their types, the strictest first; a branch that leads nowhere, or to
+other methods only, is left again. What is known is reached by one look into a dictionary; the
+search below it visits each node of the tree at most once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+from math import isinf
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from hesper._plan.path import TYPES, PathParameterSegment, PathTemplate
+from hesper._types import ASGIApp, Receive, Scope, Send
+from hesper.serialization import DECODE_ERRORS, converter
+
+Values: TypeAlias = tuple[Any, ...]
+Convert: TypeAlias = Callable[[str], Any]
+Missing: TypeAlias = Callable[[Scope, Receive, Send, tuple[str, ...]], Awaitable[None]]
+
+# RFC 8259, section 6: one way to write a number, so that a path has one name.
+_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+
+
+def _integer(text: str) -> int:
+    digits = text[1:] if text[0] == "-" else text
+    if not (digits.isascii() and digits.isdigit()) or (digits[0] == "0" and digits != "0"):
+        raise ValueError(text)
+    return int(text)
+
+
+def _number(text: str) -> str:
+    """Return *text* if it is a number written as in JSON."""
+    if _NUMBER.fullmatch(text) is None:
+        raise ValueError(text)
+    return text
+
+
+def _float(text: str) -> float:
+    number = float(_number(text))
+    if isinf(number):
+        raise ValueError(text)
+    return number
+
+
+_CONVERTERS: Final[Mapping[str, Convert]] = {
+    "int": _integer,
+    "float": _float,
+    "decimal": lambda text: Decimal(_number(text)),
+    **{kind: converter(TYPES[kind], ()) for kind in ("uuid", "date", "datetime", "time")},
+    "timedelta": converter(TYPES["timedelta"], ()),
+}
+
+
+class Target:
+    """An endpoint and the names of the path parameters it is given; lives as long as its app."""
+
+    __slots__ = ("__weakref__", "endpoint", "names")
+
+    def __init__(self, endpoint: ASGIApp, names: tuple[str, ...]) -> None:
+        self.endpoint = endpoint
+        self.names = names
+
+
+class Node:
+    """A place in the tree of paths; lives as long as its app."""
+
+    __slots__ = (
+        "__weakref__",
+        "any",
+        "below",
+        "http",
+        "mount",
+        "parameters",
+        "rest",
+        "websocket",
+    )
+
+    def __init__(self) -> None:
+        self.below: dict[str, Node] = {}
+        self.parameters: list[tuple[str, Node]] = []
+        """Nodes below by the kind of parameter, the strictest kind first."""
+        self.rest: Node | None = None
+        """Where a `path` parameter takes all that follows."""
+        self.http: dict[str, Target] = {}
+        self.websocket: Target | None = None
+        self.any: Target | None = None
+        """What takes all methods, and websockets."""
+        self.mount: Target | None = None
+        """What takes all that, here and below."""
+
+    def child(self, segment: str | PathParameterSegment) -> Node:
+        """Return the node below for *segment*, made if there is none."""
+        if isinstance(segment, str):
+            return self.below.setdefault(segment, Node())
+        if segment.kind == "path":
+            self.rest = self.rest or Node()
+            return self.rest
+        for kind, node in self.parameters:
+            if kind == segment.kind:
+                return node
+        node = Node()
+        self.parameters.append((segment.kind, node))
+        self.parameters.sort(key=lambda pair: list(TYPES).index(pair[0]))
+        return node
+
+
+class Found(NamedTuple):
+    """Where a search ended."""
+
+    target: Target
+    values: Values
+    rest: str | None
+    """What is left of the path, where a mount was found."""
+
+
+class Matcher:
+    """Hands each connection to its endpoint; the innermost ASGI app of an application.
+
+    Lives as long as the application, which it does not know.
+
+    Args:
+        missing: Answers a connection without endpoint: called with the methods that its path has,
+            none if there is no such path.
+    """
+
+    __slots__ = ("__weakref__", "_last", "_missing", "_root", "_static")
+
+    def __init__(self, missing: Missing) -> None:
+        self._missing = missing
+        self._root = Node()
+        self._static: dict[str, dict[str, Target]] = {}
+        self._last: dict[str, Node] = {}
+
+    def node(self, path: PathTemplate) -> Node:
+        """Return the place of *path* in the tree, made if there is none."""
+        node = above = self._root
+        for segment in path.segments:
+            node, above = node.child(segment), node
+        parameters = path.parameters
+        if not parameters:
+            self._static[str(path)] = node.http
+        elif len(parameters) == 1 and parameters[0] is path.segments[-1]:
+            self._last["".join(f"/{segment}" for segment in path.segments[:-1])] = above
+        return node
+
+    def complete(self) -> None:
+        """Prepare for searching, once all endpoints are in their places."""
+        for above, place in list(self._last.items()):
+            neighbours = [*place.below.values(), *(node for _, node in place.parameters)]
+            if any(node.any or node.mount for node in neighbours):
+                del self._last[above]
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Return the endpoint's coroutine for a connection.
+
+        Not a coroutine function itself: that would be one more frame under each request.
+        """
+        path: str = scope["path"]
+        root_path: str = scope.get("root_path", "")
+        if root_path:
+            path = _below(path, root_path)
+        if scope["type"] != "http":
+            return self._search(path, None, scope, receive, send)
+        method: str = scope["method"]
+        static = self._static.get(path)
+        if static is not None and method in static:
+            scope["path_params"] = {}
+            return static[method].endpoint(scope, receive, send)
+        # PERF: most parameters stand alone at the end, so that one look-up finds their place. It
+        # is the one that the search would find first: all before it is static, and no neighbour
+        # takes connections whatever their method.
+        above, slash, segment = path.rpartition("/")
+        place = self._last.get(above) if slash else None
+        for kind, node in place.parameters if place is not None else ():
+            target = node.http.get(method)
+            if target is not None and segment:
+                if kind != "str":
+                    try:
+                        value: Any = _CONVERTERS[kind](segment)
+                    except DECODE_ERRORS:
+                        continue
+                else:
+                    value = segment
+                scope["path_params"] = {target.names[0]: value}
+                return target.endpoint(scope, receive, send)
+        return self._search(path, method, scope, receive, send)
+
+    def _search(
+        self, path: str, method: str | None, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
+        """Search the tree for the endpoint of a path; *method* is `None` for a websocket."""
+        if len(path) > 1 and path.endswith("/") and not path.endswith("//"):
+            path = path[:-1]
+        first, *segments = path.split("/") if path != "/" else ("",)
+        allowed: dict[str, object] = {}
+        # A path begins with a slash; `OPTIONS *` asks about the server, and is not answered here.
+        found = None if first else _find(self._root, segments, 0, (), method, allowed)
+        if found is None:
+            scope["path_params"] = {}
+            return self._missing(scope, receive, send, tuple(allowed))
+        target = found.target
+        if found.rest is not None:
+            scope = _mounted(scope, path, found.rest)
+        scope["path_params"] = dict(zip(target.names, found.values, strict=True))
+        return target.endpoint(scope, receive, send)
+
+
+def _find(
+    node: Node,
+    segments: list[str],
+    index: int,
+    values: Values,
+    method: str | None,
+    allowed: dict[str, object],
+) -> Found | None:
+    """Return the best endpoint at or below *node*.
+
+    Args:
+        node: Where the first *index* segments have led.
+        segments: The segments of the path.
+        index: How many of them are used up.
+        values: The values of the parameters on the way.
+        method: The HTTP method; `None` for a websocket.
+        allowed: Takes the methods of places that fit the path but not the method.
+    """
+    if index == len(segments):
+        target = (node.websocket if method is None else node.http.get(method)) or node.any
+        if target is not None:
+            return Found(target, values, None)
+        if method is not None:
+            allowed.update(node.http)
+        return None if node.mount is None else Found(node.mount, values, "")
+    segment = segments[index]
+    found: Found | None = None
+    below = node.below.get(segment)
+    if below is not None:
+        found = _find(below, segments, index + 1, values, method, allowed)
+    for kind, child in node.parameters:
+        if found is not None:
+            return found
+        value = _converted(kind, segment)
+        if value is not None:
+            found = _find(child, segments, index + 1, (*values, value), method, allowed)
+    if found is None and node.rest is not None and segment:
+        rest = Path("/" + "/".join(segments[index:]))
+        found = _find(node.rest, segments, len(segments), (*values, rest), method, allowed)
+    if found is None and node.mount is not None:
+        found = Found(node.mount, values, "/" + "/".join(segments[index:]))
+    return found
+
+
+def _mounted(scope: Scope, path: str, rest: str) -> Scope:
+    """Return the scope inside a mount: the part of the path above it moves to `root_path`.
+
+    `path` stays whole, as the ASGI specification has it.
+    """
+    above = path[: len(path) - len(rest)]
+    return {**scope, "root_path": scope.get("root_path", "") + above}
+
+
+def _converted(kind: str, segment: str) -> Any:
+    """Return the value of a segment; `None` if it is not of that kind."""
+    if not segment:
+        return None
+    if kind == "str":
+        return segment
+    try:
+        return _CONVERTERS[kind](segment)
+    except DECODE_ERRORS:
+        return None
+
+
+def _below(path: str, root_path: str) -> str:
+    """Return the part of *path* below *root_path*; some servers have removed it already."""
+    root_path = root_path.rstrip("/")
+    if path == root_path:
+        return "/"
+    return path[len(root_path) :] if path.startswith(root_path + "/") else path

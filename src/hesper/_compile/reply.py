@@ -1,0 +1,178 @@
+"""Turn what a handler returns into a reply that is ready to be sent.
+
+A reply is made while the handler's dependencies are open, so that what it encodes may use them. It
+is sent after they are closed; a streaming one is sent while they are open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeAlias, cast
+
+from hesper._plan.plan import Plan
+from hesper._plan.result import Result
+from hesper._types import ASGIApp, Message, Receive, Scope, Send
+from hesper.background_tasks import BackgroundTask, BackgroundTasks
+from hesper.enums import MediaType
+from hesper.handlers import HTTPRouteHandler
+from hesper.response import Response
+from hesper.response.response import Defaults, Prepared
+from hesper.serialization import json_encoder, msgpack_encoder
+
+Background: TypeAlias = BackgroundTask | BackgroundTasks | None
+
+
+class Reply:
+    """A response that is ready to be sent, and whether that has begun; lives until it is sent.
+
+    Args:
+        app: What sends the response.
+    """
+
+    __slots__ = ("__weakref__", "_app", "started")
+
+    streaming: bool = False
+    """Whether it is made while it is sent, so that dependencies stay open."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.started = False
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Send it; once it has started, no other response can be sent in its place."""
+
+        def noting(message: Message) -> Awaitable[None]:
+            self.started = True
+            return send(message)
+
+        return self._app(scope, receive, noting)
+
+
+class StreamingReply(Reply):
+    """A stream, or an ASGI app that a handler returned; it lives until it is sent."""
+
+    __slots__ = ()
+
+    streaming: bool = True
+
+
+class Replies:
+    """Makes the replies of one route; lives as long as the route's endpoint.
+
+    Args:
+        defaults: What the route says about its responses.
+        response_class: The class of the response that a plain result becomes.
+        media_type: The media type of plain results; `None` lets them decide.
+    """
+
+    __slots__ = ("__weakref__", "_defaults", "_media_type", "_response_class")
+
+    def __init__(
+        self,
+        defaults: Defaults,
+        response_class: type[Response[Any]],
+        media_type: str | None = None,
+    ) -> None:
+        self._defaults = defaults
+        self._response_class = response_class
+        self._media_type = media_type
+
+    def response(self, result: Any) -> Response[Any] | ASGIApp:
+        """Return the response, or the ASGI app, that a handler's result stands for."""
+        if isinstance(result, Response):
+            return result
+        if callable(result):
+            return cast("ASGIApp", result)
+        media_type = self._media_type or self._defaults.media_type
+        if result is None and media_type is None:
+            media_type = MediaType.JSON
+        return self._response_class(result, media_type=media_type)
+
+    def reply(self, result: Any) -> Reply:
+        """Return the reply that a handler's result stands for."""
+        response = self.response(result)
+        if not isinstance(response, Response):
+            return StreamingReply(response)
+        prepared = response.prepare(self._defaults)
+        return StreamingReply(prepared) if response.streaming else Reply(prepared)
+
+    def answering(self, status_code: int) -> Replies:
+        """Return what makes the replies to an exception: with its status, of any media type."""
+        defaults = replace(self._defaults, status_code=status_code, media_type=None)
+        return Replies(defaults, self._response_class)
+
+    @property
+    def constant_head(self) -> bool:
+        """Whether the header lines that the route adds are always the same."""
+        return all(cookie.expires is None for cookie in self._defaults.cookies)
+
+    def constant(self, response: Response[Any]) -> Prepared | None:
+        """Return *response*, prepared for any number of requests; `None` if they differ."""
+        return response.prepare(self._defaults) if self.constant_head else None
+
+    def hooked_reply(self, result: Any) -> Reply:
+        """Return the reply that the result of the last `after_request` hook stands for.
+
+        Raises:
+            TypeError: The hook returned nothing, which would be sent in the response's place.
+        """
+        if result is None:
+            raise TypeError("after_request returned None; return the response that is to be sent")
+        return self.reply(result)
+
+
+def background_of(result: object) -> Background:
+    """Return the work to do after a handler's response, if its result names any."""
+    return result.background if isinstance(result, Response) else None
+
+
+def encoder_of(plan: Plan) -> Callable[[Any], bytes]:
+    """Return what encodes the results of a route."""
+    if plan.result is Result.TEXT:
+        return str.encode
+    if plan.result is Result.RAW:
+        return bytes
+    defaults = defaults_of(plan)
+    packs = media_type_of(plan) == MediaType.MESSAGEPACK
+    return defaults.encode_msgpack if packs else defaults.encode_json
+
+
+def media_type_of(plan: Plan) -> str | None:
+    """Return the media type of a route's plain results, if its handler says."""
+    declared = defaults_of(plan).media_type
+    if declared is not None or plan.result is Result.UNKNOWN:
+        return declared
+    return MediaType.TEXT if plan.result in {Result.TEXT, Result.RAW} else MediaType.JSON
+
+
+def defaults_of(plan: Plan) -> Defaults:
+    """Return what a route says about its responses."""
+    handler, options = plan.handler, vars(plan.handler)
+    if isinstance(handler, HTTPRouteHandler):
+        return layer_defaults(options, handler.default_status, handler.media_type)
+    return layer_defaults(options, 200)
+
+
+def layer_defaults(
+    options: Mapping[str, Any], status_code: int, media_type: str | None = None
+) -> Defaults:
+    """Return what resolved options, a status and a media type say about responses."""
+    encoders = options["type_encoders"]
+    headers = options["response_headers"].values()
+    return Defaults(
+        status_code=status_code,
+        media_type=media_type,
+        headers=tuple(h.to_encoded() for h in headers if not h.documentation_only),
+        cookies=tuple(options["response_cookies"].values()),
+        encode_json=json_encoder(encoders),
+        encode_msgpack=msgpack_encoder(encoders),
+        type_encoders=encoders,
+    )
+
+
+def replies_of(plan: Plan) -> Replies:
+    """Return what makes the replies of a route."""
+    # Text and bytes say themselves what they are; hooks may return something else.
+    media_type = media_type_of(plan) if plan.result is Result.DATA else None
+    return Replies(defaults_of(plan), plan.option("response_class"), media_type)

@@ -1,0 +1,219 @@
+"""Put the plans of an app into a matcher; an endpoint is compiled on its route's first request."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Awaitable, Sequence
+
+from hesper._compile.endpoint import build_endpoint, finish_of, recovery_of
+from hesper._compile.errors import Finish, Recovery
+from hesper._compile.matcher import Matcher, Node, Target
+from hesper._compile.reply import StreamingReply
+from hesper._compile.websocket import SocketRecovery, build_asgi, build_websocket
+from hesper._plan.plan import Plan
+from hesper._types import ASGIApp, Message, Middleware, Receive, Scope, Send
+from hesper.connection import WebSocket
+from hesper.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from hesper.response import Response
+from hesper.response.response import Prepared
+
+
+class Deferred:
+    """Stands in for an endpoint until its route's first request, and then compiles it.
+
+    Args:
+        plan: What is compiled.
+        target: Where the endpoint takes this object's place; it holds this object, so it is
+            referred to weakly.
+    """
+
+    __slots__ = ("__weakref__", "_plan", "_target")
+
+    def __init__(self, plan: Plan, target: Target) -> None:
+        self._plan = plan
+        self._target = weakref.ref(target)
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Compile the endpoint and return its coroutine."""
+        endpoint = compile_plan(self._plan)
+        target = self._target()
+        if target is not None:
+            target.endpoint = endpoint
+        return endpoint(scope, receive, send)
+
+
+def compile_plan(plan: Plan) -> ASGIApp:
+    """Return the endpoint of *plan*, inside its middleware."""
+    build = {"http": build_endpoint, "websocket": build_websocket, "asgi": build_asgi}
+    endpoint = build[plan.scope_type](plan)
+    if not plan.middleware:
+        return endpoint
+    finish = finish_of(plan) if plan.after_response else None
+    return within(plan.middleware, endpoint, recovery_of(plan), finish, plan.handler)
+
+
+def within(
+    middleware: Sequence[Middleware],
+    app: ASGIApp,
+    recovery: Recovery,
+    finish: Finish | None = None,
+    route_handler: object = None,
+) -> ASGIApp:
+    """Return *app* inside *middleware*, the first outermost.
+
+    Args:
+        middleware: Factories `(app) -> app`.
+        app: The innermost app.
+        recovery: Answers what the middleware raises before a response has started.
+        finish: Does what follows a response, where nothing inside has done it.
+        route_handler: The resolved handler that middleware sees in the scope, where it is known.
+    """
+    for factory in reversed(middleware):
+        app = factory(app)
+
+    async def stack(scope: Scope, receive: Receive, send: Send) -> None:
+        if route_handler is not None:
+            scope["route_handler"] = route_handler
+        reply = StreamingReply(app)
+        try:
+            await reply(scope, receive, send)
+        except Exception as error:
+            if reply.started or scope["type"] != "http":
+                raise
+            await recovery(error, scope, receive, send)
+        finally:
+            if finish is not None and scope["type"] == "http":
+                await finish(None, scope, receive, send)
+
+    return stack
+
+
+def add_plans(matcher: Matcher, plans: Sequence[Plan], problems: list[str]) -> None:
+    """Put *plans* into *matcher*.
+
+    Args:
+        matcher: Where the endpoints are found.
+        plans: The plans of an app.
+        problems: Where conflicts are added, each naming both routes.
+    """
+    placed: dict[int, list[Plan]] = {}
+    for plan in plans:
+        node = matcher.node(plan.path)
+        neighbours = placed.setdefault(id(node), [])
+        problems.extend(
+            f"{plan.label} is declared twice: by {_function(other)} "
+            f"and by {_function(plan)}; change a path or a method"
+            for other in neighbours
+            if _clash(other, plan)
+        )
+        neighbours.append(plan)
+        _add(node, plan)
+    for plan in plans:
+        _add_implied(matcher.node(plan.path))
+    matcher.complete()
+
+
+def _clash(one: Plan, other: Plan) -> bool:
+    """Whether two plans of the same path take the same connections."""
+    these, those = _takes(one), _takes(other)
+    if "mount" in these | those:  # which leaves to others what they take
+        return these == those
+    return bool(these & those) or "asgi" in these | those
+
+
+def _takes(plan: Plan) -> frozenset[str]:
+    if getattr(plan.handler, "is_mount", False):
+        return frozenset({"mount"})
+    return frozenset(plan.methods or (plan.scope_type,))
+
+
+def _function(plan: Plan) -> str:
+    function = plan.call.call
+    return f"{function.__module__}.{getattr(function, '__qualname__', function)}"
+
+
+def _add(node: Node, plan: Plan) -> None:
+    names = tuple(parameter.name for parameter in plan.path.parameters)
+    target = Target(_not_yet, names)
+    target.endpoint = Deferred(plan, target)
+    if plan.scope_type == "websocket":
+        node.websocket = target
+    elif plan.scope_type == "asgi":
+        if getattr(plan.handler, "is_mount", False):
+            node.mount = target
+        else:
+            node.any = target
+    else:
+        node.http.update(dict.fromkeys(plan.methods, target))
+
+
+async def _not_yet(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise AssertionError("a target is given its endpoint when it is made")
+
+
+def _add_implied(node: Node) -> None:
+    """Answer `HEAD` where `GET` is (RFC 9110, section 9.3.2)."""
+    if "GET" in node.http and "HEAD" not in node.http:
+        target = node.http["GET"]
+        node.http["HEAD"] = Target(_head_of(target), target.names)
+
+
+class Missing:
+    """Answers connections that have no endpoint; lives as long as its app.
+
+    Args:
+        recovery: Answers the exceptions of routing.
+    """
+
+    __slots__ = ("__weakref__", "_constant", "_recovery", "_socket_recovery")
+
+    def __init__(self, recovery: Recovery) -> None:
+        self._recovery = recovery
+        self._socket_recovery = SocketRecovery("routing")
+        # By the methods of a path, of which the tree holds few combinations; none for 404.
+        self._constant: dict[tuple[str, ...], Prepared | None] = {}
+
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send, methods: tuple[str, ...]
+    ) -> None:
+        """Answer 405 with the methods that the path has, 404 if it has none."""
+        if scope["type"] == "websocket":
+            socket = WebSocket(scope, receive, send)
+            await self._socket_recovery(NotFoundException(), socket)
+            return
+        if methods and scope["method"] == "OPTIONS":
+            # RFC 9110, section 9.3.7: what a path that declares no OPTIONS answers.
+            response = Response(None, status_code=204, headers={"allow": _allow(methods)})
+            await self._recovery.respond(response, scope, receive, send)
+            return
+        if methods not in self._constant:
+            self._constant[methods] = self._recovery.constant(_error(methods))
+        constant = self._constant[methods]
+        if constant is None or scope["hesper_app"].exception_observers:
+            await self._recovery(_error(methods), scope, receive, send)
+        else:
+            # The header list sent is the connection's own: middleware may edit it.
+            reply = Prepared(constant.status, constant.headers.copy(), constant.body)
+            await reply(scope, receive, send)
+
+
+def _allow(methods: tuple[str, ...]) -> str:
+    return ", ".join(sorted({*methods, "OPTIONS"}))
+
+
+def _error(methods: tuple[str, ...]) -> HTTPException:
+    if methods:
+        return MethodNotAllowedException(headers={"allow": _allow(methods)})
+    return NotFoundException()
+
+
+def _head_of(target: Target) -> ASGIApp:
+    def head(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        def without_body(message: Message) -> Awaitable[None]:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            return send(message)
+
+        return target.endpoint(scope, receive, without_body)
+
+    return head

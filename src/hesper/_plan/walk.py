@@ -1,0 +1,159 @@
+"""Walk the tree of layers: one declared route for each handler and path.
+
+Nothing is inspected here but the tree itself. What is wrong with it is collected, so that all
+problems of an app are reported together.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hesper._merge import several
+from hesper._plan.misfits import misfits
+from hesper._plan.path import BadPath, PathTemplate, join_paths, parse_path
+from hesper._signature import described
+from hesper.controller import Controller, layers_of
+from hesper.handlers.handler import BaseRouteHandler, declarations
+from hesper.handlers.mount import mount
+from hesper.layer import Layer
+from hesper.router import Router
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DeclaredRoute:
+    """A handler at one of its paths, with the layers above it."""
+
+    path: PathTemplate
+    chain: tuple[Layer, ...]
+    """The layers, the application first and the handler last."""
+    handler: BaseRouteHandler
+    function: Callable[..., Any]
+
+    @property
+    def label(self) -> str:
+        """How messages name the route: `GET /books (library.books.list_books)`."""
+        methods = getattr(self.handler, "http_methods", (type(self.handler).__name__,))
+        return f"{'/'.join(methods)} {self.path} ({described(self.function)})"
+
+
+class Walk:
+    """One walk through an application's tree; lives while the app is built.
+
+    Args:
+        application: The outermost layer.
+        path: The application's own path prefix.
+    """
+
+    def __init__(self, application: Layer, path: str = "/") -> None:
+        self._application = application
+        self._path = path
+        self.problems: list[str] = []
+        self._above: list[Router] = []
+
+    def routes(self, route_handlers: Sequence[Any]) -> Iterator[DeclaredRoute]:
+        """Yield every route below the application."""
+        self._check(self._application)
+        try:
+            items = several(route_handlers)
+        except TypeError as error:
+            self.problems.append(f"{self._application.label}: route_handlers {error}")
+        else:
+            yield from self._walk(items, (self._application,), (self._path,))
+
+    def _check(self, layer: Layer) -> None:
+        self.problems.extend(found for found in misfits(layer) if found not in self.problems)
+
+    def _walk(
+        self, items: Sequence[Any], chain: tuple[Layer, ...], paths: tuple[str, ...]
+    ) -> Iterator[DeclaredRoute]:
+        for item in items:
+            if isinstance(item, mount):
+                yield from self._handlers(item.serve, (item,), chain, paths)
+            elif isinstance(item, Router):
+                yield from self._router(item, chain, paths)
+            elif isinstance(item, Controller):
+                yield from self._controller(item, chain, paths)
+            elif isinstance(item, type) and issubclass(item, Controller):
+                instance = self._instance(item)
+                if instance is not None:
+                    yield from self._controller(instance, chain, paths)
+            elif declarations(item):
+                yield from self._handlers(item, declarations(item), chain, paths)
+            else:
+                self.problems.append(f"{chain[-1].label}: {_not_routable(item)}")
+
+    def _router(
+        self, router: Router, chain: tuple[Layer, ...], paths: tuple[str, ...]
+    ) -> Iterator[DeclaredRoute]:
+        if router in self._above:
+            self.problems.append(f"{router.label} contains itself")
+            return
+        self._check(router)
+        self._above.append(router)
+        yield from self._walk(router.route_handlers, (*chain, router), (*paths, router.path))
+        self._above.pop()
+
+    def _instance(self, controller: type[Controller]) -> Controller | None:
+        try:
+            return controller()
+        except TypeError as error:
+            self.problems.append(
+                f"controller {controller.__qualname__} cannot be made without arguments ({error}); "
+                "put an instance into route_handlers instead"
+            )
+            return None
+
+    def _controller(
+        self, instance: Controller, chain: tuple[Layer, ...], paths: tuple[str, ...]
+    ) -> Iterator[DeclaredRoute]:
+        controller = type(instance)
+        layers = layers_of(controller)
+        for layer in layers:
+            self._check(layer)
+        inner = (*chain, *layers)
+        for name in _names(controller):
+            declared = declarations(inspect.getattr_static(controller, name))
+            if not declared:  # a static or class method carries its function inside
+                wrapped = getattr(inspect.getattr_static(controller, name), "__func__", None)
+                declared = declarations(wrapped)
+            if declared:
+                function = getattr(instance, name)
+                yield from self._handlers(function, declared, inner, (*paths, controller.path))
+
+    def _handlers(
+        self,
+        function: Callable[..., Any],
+        declared: Sequence[BaseRouteHandler],
+        chain: tuple[Layer, ...],
+        paths: tuple[str, ...],
+    ) -> Iterator[DeclaredRoute]:
+        for handler in declared:
+            self._check(handler)
+            for own in handler.paths:
+                try:
+                    path = parse_path(join_paths(*paths, own))
+                except BadPath as error:
+                    self.problems.append(f"{described(function)}: {error}")
+                    continue
+                yield DeclaredRoute(path, (*chain, handler), handler, function)
+
+
+def _names(controller: type[Controller]) -> Iterator[str]:
+    """Yield the names of a class in the order of their definition, the outermost base first."""
+    seen: set[str] = set()
+    for base in reversed(controller.__mro__):
+        for name in vars(base):
+            if name not in seen and not name.startswith("__"):
+                seen.add(name)
+                yield name
+
+
+def _not_routable(item: object) -> str:
+    if inspect.isroutine(item):
+        return f"{described(item)} is not decorated; write @get() or another decorator above it"
+    if isinstance(item, type):
+        return f"{item.__qualname__} is not a Controller; derive it from hesper.Controller"
+    return f"{item!r} is neither a decorated function nor a controller nor a router"

@@ -1,0 +1,214 @@
+"""Read the signature of a callable: its parameters with their resolved annotations.
+
+Read when an app is built, never in a request.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
+
+_ATTRS: Final = "__attrs_attrs__"
+
+MISSING: Final = inspect.Parameter.empty
+"""The default or annotation of a parameter that has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureParameter:
+    """One parameter of a callable."""
+
+    name: str
+    annotation: Any
+    default: Any
+    keyword_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What start-up needs to know of a callable."""
+
+    parameters: tuple[SignatureParameter, ...]
+    returns: Any
+    """The resolved return annotation; `MISSING` without one."""
+
+
+class UnreadableSignature(Exception):  # noqa: N818 - a reason, turned into a ConfigurationError
+    """A callable's signature cannot be used; the message says why and what to write."""
+
+
+def read_signature(function: Callable[..., Any], *, by_name: bool = False) -> Signature:
+    """Return the signature of *function* with all annotations resolved.
+
+    Args:
+        function: Any callable.
+        by_name: Whether names tell enough, so that annotations are left unresolved where they
+            cannot be resolved (an app's type, imported for checkers alone).
+
+    Raises:
+        UnreadableSignature: An annotation names what cannot be found, or the callable takes
+            `*args` or `**kwargs`, of which nobody can tell what they stand for.
+    """
+    try:
+        signature = inspect.signature(function)
+    except Exception as error:  # classes may compute theirs, which may raise anything
+        raise UnreadableSignature(f"its signature cannot be read ({error})") from None
+    hints = _hints(function, by_name=by_name)
+    bound = _bound_by_name(function)
+    parameters: list[SignatureParameter] = []
+    for parameter in signature.parameters.values():
+        if parameter.name in bound:
+            continue
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise UnreadableSignature(
+                f"it takes {str(parameter).split(':')[0]}, and nothing tells what to pass there; "
+                "name its parameters (a decorator keeps them with functools.wraps)"
+            )
+        annotation = hints.get(parameter.name, parameter.annotation)
+        keyword_only = parameter.kind is parameter.KEYWORD_ONLY
+        parameters.append(
+            SignatureParameter(parameter.name, annotation, parameter.default, keyword_only)
+        )
+    returns = hints.get("return", signature.return_annotation)
+    return Signature(tuple(parameters), returns)
+
+
+def _bound_by_name(function: Callable[..., Any]) -> set[str]:
+    """Return the parameters that a partial application has settled; requests must not reach them.
+
+    Those settled by position are no part of its signature any more.
+    """
+    bound: set[str] = set()
+    while isinstance(function, functools.partial):
+        bound.update(function.keywords)
+        function = function.func
+    return bound
+
+
+def _hints(function: Callable[..., Any], *, by_name: bool) -> dict[str, Any]:
+    target = _annotated(function)
+    known = _closure(target)
+    while True:
+        try:
+            return get_type_hints(target, localns=known, include_extras=True)
+        except NameError as error:
+            name = str(error.name)
+            found = _local_of_caller(target, name)
+            if found is not MISSING and name not in known:
+                known[name] = found
+                continue
+            problem = (
+                f"its annotation {name!r} is not defined where the function stands; "
+                "import it at run time (not under TYPE_CHECKING) or define it at module level"
+            )
+        except Exception as error:  # annotations are code, which may raise anything
+            problem = f"its annotations cannot be read ({type(error).__name__}: {error})"
+        if by_name:
+            return {}
+        raise UnreadableSignature(problem)
+
+
+def _annotated(function: Callable[..., Any]) -> Any:
+    """Return the object that carries the annotations of a callable."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if isinstance(function, type):
+        made_by = function.__init__  # type: ignore[misc]
+        # Structs and named tuples are made without a Python function, and that of attrs does not
+        # know the module of the class: their fields tell.
+        generic = not isinstance(made_by, types.FunctionType) or hasattr(function, _ATTRS)
+        return function if generic else made_by
+    function = inspect.unwrap(function, stop=lambda f: hasattr(f, "__signature__"))
+    if isinstance(function, (types.FunctionType, types.MethodType, types.BuiltinFunctionType)):
+        return function
+    return type(function).__call__
+
+
+def _closure(target: Any) -> dict[str, Any]:
+    """Return the variables a local function closes over, so that its annotations may name them."""
+    code = getattr(target, "__code__", None)
+    cells = getattr(target, "__closure__", None)
+    if code is None or not cells:
+        return {}
+    found: dict[str, Any] = {}
+    for name, cell in zip(code.co_freevars, cells, strict=True):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+    return found
+
+
+def _local_of_caller(target: Any, name: str) -> Any:
+    """Return what a local function's annotation names in the function around it.
+
+    A postponed annotation does not make the function close over what it names. While the function
+    around it still runs, as where a factory or a test declares handlers and builds their app, its
+    variables can be looked up.
+    """
+    around, local, _ = getattr(target, "__qualname__", "").rpartition(".<locals>.")
+    frame = sys._getframe() if local else None
+    while frame is not None:
+        if frame.f_code.co_qualname == around and frame.f_globals is _globals(target):
+            found = frame.f_locals.get(name, MISSING)
+            if found is not MISSING:
+                return found
+        frame = frame.f_back
+    return MISSING
+
+
+def _globals(target: Any) -> Any:
+    if isinstance(target, type):
+        return vars(sys.modules[target.__module__])
+    return inspect.unwrap(target).__globals__
+
+
+def is_union(annotation: Any) -> bool:
+    """Whether *annotation* is `A | B` or `Union[A, B]`."""
+    origin = get_origin(annotation)
+    return origin is types.UnionType or str(origin) == "typing.Union"
+
+
+def members(annotation: Any) -> tuple[Any, ...]:
+    """Return the alternatives of a union, and anything else as the only one."""
+    bare = without_extras(annotation)
+    return get_args(bare) if is_union(bare) else (bare,)
+
+
+def unaliased(annotation: Any) -> Any:
+    """Return what an alias made by a `type` statement stands for, and anything else as it is."""
+    while isinstance(annotation, _ALIASES):
+        annotation = annotation.__value__
+    return annotation
+
+
+def without_extras(annotation: Any) -> Any:
+    """Return *annotation* without `Annotated`'s metadata, type aliases resolved."""
+    while True:
+        annotation = unaliased(annotation)
+        if get_origin(annotation) is Annotated:
+            annotation = get_args(annotation)[0]
+        elif hasattr(annotation, "__supertype__"):  # NewType
+            annotation = annotation.__supertype__
+        elif isinstance(annotation, TypeVar):
+            return annotation.__bound__ or Any
+        else:
+            return annotation
+
+
+# `type Name = ...` makes instances of this class since Python 3.12.
+_ALIASES: tuple[Any, ...] = tuple(filter(None, [getattr(typing, "TypeAliasType", None)]))
+
+
+def described(function: Callable[..., Any]) -> str:
+    """Return how messages name a callable: `module.qualified_name`."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    return f"{getattr(function, '__module__', type(function).__module__)}.{name}"

@@ -1,0 +1,3 @@
+"""The command line: `hesper`, or `python -m hesper`."""
+
+from __future__ import annotations

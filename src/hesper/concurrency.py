@@ -1,0 +1,296 @@
+"""Calling functions across the line between threads and tasks, and ending what waits too long.
+
+* A function that runs in a worker thread is always waited for, whoever cancels the caller, so
+  that nothing it uses is closed under it.
+* An exception crosses the line as a value and leaves no reference cycle behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+from _thread import allocate_lock
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial, wraps
+from typing import Any, Final, Generic, ParamSpec, TypeVar, cast, overload
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+_PENDING: Final = object()
+
+
+async def in_thread(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function in a worker thread, and wait until it has returned.
+
+    It sees the caller's context variables. The caller may be cancelled meanwhile; the
+    cancellation is passed on once the function has returned.
+
+    Args:
+        fn: The function.
+        *args: Its positional arguments.
+        **kwargs: Its keyword arguments.
+
+    Returns:
+        What the function returns.
+
+    Raises:
+        RuntimeError: The function raised `StopIteration`, which no coroutine can (PEP 479).
+        BaseException: Whatever else the function raises.
+    """
+    from anyio.to_thread import run_sync  # here, as it is slow to load and often not needed
+
+    call = _Call(partial(fn, *args, **kwargs))
+    try:
+        await run_sync(call.run)
+    except BaseException:
+        # anyio shields the thread from its own cancellations only, not from asyncio's.
+        if not call.claimed.acquire(blocking=False):
+            await _outlast(call)
+        raise
+    return call.result()
+
+
+async def finish_in_thread(fn: Callable[..., T], /, *args: Any) -> T:
+    """Call a function that ends something in a worker thread, whatever happens meanwhile.
+
+    No cancellation keeps it from being called: one is passed on once it has returned. It waits for
+    no other thread, as they may all be waiting for what it ends.
+
+    Args:
+        fn: The function.
+        *args: Its arguments.
+
+    Returns:
+        What the function returns.
+
+    Raises:
+        BaseException: Whatever the function raises.
+    """
+    from anyio import CancelScope, CapacityLimiter  # here, as they are slow to load
+    from anyio.to_thread import run_sync
+
+    call = _Call(partial(fn, *args))
+    cancelled: BaseException | None = None
+    with CancelScope(shield=True):
+        while call.ended.locked():
+            try:
+                await run_sync(call.run, limiter=CapacityLimiter(math.inf))
+            except asyncio.CancelledError as error:  # asyncio's, from which no scope shields
+                cancelled = cancelled or error
+                if not call.claimed.acquire(blocking=False):
+                    await _outlast(call)
+                else:
+                    call.claimed.release()
+    try:
+        value = call.result()
+        if cancelled is not None:
+            raise cancelled
+        return value
+    finally:
+        del cancelled
+
+
+class _Call(Generic[T]):
+    """A function's call in a thread, and how it ends; it lives as long as the call."""
+
+    __slots__ = ("__weakref__", "_error", "_fn", "_value", "claimed", "ended")
+
+    def __init__(self, fn: Callable[[], T]) -> None:
+        self._fn: Callable[[], T] | None = fn
+        self._value: Any = _PENDING
+        self._error: BaseException | None = None
+        self.claimed = allocate_lock()
+        """Held by the thread once it has begun, or by the caller once it has given up."""
+        self.ended = allocate_lock()
+        """Held until the thread has ended."""
+        self.ended.acquire()
+
+    def run(self) -> None:
+        """Call the function, unless the caller has given up."""
+        if not self.claimed.acquire(blocking=False):
+            return
+        # The thread may keep this object a moment longer than the caller; what it works on it
+        # must not.
+        fn, self._fn = self._fn, None
+        assert fn is not None
+        try:
+            self._value = fn()
+        except BaseException as error:
+            self._error = error
+        finally:
+            del fn
+            self.ended.release()
+
+    def wait(self) -> None:
+        """Block until the thread has ended; any number may wait."""
+        with self.ended:
+            pass
+
+    def result(self) -> T:
+        """Return or raise what the function did, once."""
+        error, self._error = self._error, None
+        if error is None:
+            value, self._value = self._value, _PENDING
+            return cast("T", value)
+        try:
+            if isinstance(error, StopIteration):
+                raise RuntimeError(  # noqa: TRY004
+                    "a function raised StopIteration in a worker thread: probably next() found "
+                    "nothing; give next() a default, or catch StopIteration there"
+                ) from error
+            raise error
+        finally:
+            del error
+
+
+async def _outlast(call: _Call[Any]) -> None:
+    """Wait for the end of a thread, through cancellations."""
+    from anyio import CancelScope  # here, as they are slow to load
+    from anyio.to_thread import run_sync
+
+    with CancelScope(shield=True):
+        while call.ended.locked():
+            try:
+                await run_sync(call.wait)
+            except asyncio.CancelledError:
+                continue  # the caller passes on the first one
+
+
+def is_async_callable(candidate: object) -> bool:
+    """Tell whether calling an object gives an awaitable, as far as can be told beforehand.
+
+    Args:
+        candidate: A function, a method, a partial of one, or an instance with `__call__`.
+    """
+    while isinstance(candidate, partial):
+        candidate = candidate.func
+    if inspect.iscoroutinefunction(candidate):
+        return True
+    return not isinstance(candidate, type) and inspect.iscoroutinefunction(
+        getattr(candidate, "__call__", None)  # noqa: B004  (what it is matters, not that it is)
+    )
+
+
+@overload
+def ensure_async(fn: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Awaitable[T]]: ...
+@overload
+def ensure_async(fn: Callable[P, T]) -> Callable[P, Awaitable[T]]: ...
+def ensure_async(fn: Callable[P, Any]) -> Callable[P, Awaitable[Any]]:
+    """Return an asynchronous form of a function: itself, or one that runs it in a thread.
+
+    Args:
+        fn: A synchronous or asynchronous callable.
+    """
+    if is_async_callable(fn):
+        return fn
+
+    @wraps(fn, updated=())
+    async def in_worker_thread(*args: P.args, **kwargs: P.kwargs) -> Any:
+        return await in_thread(fn, *args, **kwargs)
+
+    return in_worker_thread
+
+
+async def ended_by(
+    stop: Callable[[], Coroutine[Any, Any, object]],
+    work: Callable[[], Coroutine[Any, Any, T]],
+) -> T | None:
+    """Run *work* in this task, and end it as soon as *stop*, run aside, returns.
+
+    On asyncio the work is cancelled once, as by `Task.cancel()`: what it awaits while it cleans
+    up goes on undisturbed. On trio cancellation follows trio's rules.
+
+    Args:
+        stop: What returns when the work is to end; it is cancelled when the work has ended.
+        work: What to do.
+
+    Returns:
+        What the work returns; None if it was ended.
+
+    Raises:
+        BaseException: Whatever either raises.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return await _ended_by_scope(stop, work)
+    return await _ended_by_task(loop, stop, work)
+
+
+async def _ended_by_task(
+    loop: asyncio.AbstractEventLoop,
+    stop: Callable[[], Coroutine[Any, Any, object]],
+    work: Callable[[], Coroutine[Any, Any, T]],
+) -> T | None:
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("there is no current task: call this from a coroutine of a task")
+    watch = _Watch(task)
+    watcher = loop.create_task(stop())
+    watcher.add_done_callback(watch.end)
+    outcome = None
+    try:
+        outcome = await work()
+    except asyncio.CancelledError:
+        # As in `asyncio.timeout`: a cancellation by others, besides ours, is passed on.
+        if not watch.ended or task.cancelling() > watch.earlier + 1:
+            raise
+    finally:
+        watcher.remove_done_callback(watch.end)
+        if watch.ended:
+            task.uncancel()
+        watcher.cancel()
+        await asyncio.wait([watcher])
+    if not watcher.cancelled():
+        watcher.result()
+    return outcome
+
+
+class _Watch:
+    """What cancels a task once, when a watcher returns; it lives as long as the watcher."""
+
+    __slots__ = ("__weakref__", "_task", "earlier", "ended")
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self._task = task
+        self.earlier = task.cancelling()
+        self.ended = False
+
+    def end(self, _watcher: asyncio.Task[Any]) -> None:
+        """Cancel the task."""
+        self.ended = True
+        self._task.cancel()
+
+
+async def _ended_by_scope(
+    stop: Callable[[], Coroutine[Any, Any, object]],
+    work: Callable[[], Coroutine[Any, Any, T]],
+) -> T | None:
+    from anyio import create_task_group  # here, as it is slow to load
+
+    outcome: T | None = None
+    failure: Exception | None = None
+    async with create_task_group() as group:
+
+        async def watch() -> None:
+            nonlocal failure
+            try:
+                await stop()
+            except Exception as error:  # raised below, outside of the group
+                failure = error
+            group.cancel_scope.cancel()
+
+        group.start_soon(watch)
+        try:
+            outcome = await work()
+        except Exception as error:
+            failure = error
+        group.cancel_scope.cancel()
+    if failure is not None:
+        try:
+            raise failure
+        finally:
+            del failure
+    return outcome

@@ -1,0 +1,17 @@
+"""Handlers that are ASGI applications: `asgi`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hesper.handlers.handler import BaseRouteHandler
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class asgi(BaseRouteHandler):  # noqa: N801 - a decorator
+    """Hand connections on to a function `(scope, receive, send)`: any method, HTTP or websocket."""
+
+    is_mount: bool = False
+    """Whether paths below the handler's path are handed on, too."""
+
+    scope_type = "asgi"

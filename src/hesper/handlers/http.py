@@ -1,0 +1,113 @@
+"""Handlers of HTTP requests: `get`, `post`, `put`, `patch`, `delete`, `head` and `route`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from hesper.background_tasks import BackgroundTask, BackgroundTasks
+from hesper.enums import HttpMethod, MediaType
+from hesper.handlers.handler import BaseRouteHandler
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class HTTPRouteHandler(BaseRouteHandler):
+    """A handler of HTTP requests."""
+
+    status_code: int | None = None
+    """The status of a successful response: by default 201 for `POST`, 204 for `DELETE`, 200 for all
+    others."""
+
+    media_type: MediaType | str | None = None
+    """The media type of the response; by default `text/plain` for `str` and `bytes`, else JSON."""
+
+    sync_to_thread: bool = True
+    """Whether a `def` handler runs in a worker thread."""
+
+    background: BackgroundTask | BackgroundTasks | None = None
+    """Work to do after each response of the handler."""
+
+    methods: ClassVar[tuple[str, ...]] = ()
+    """The HTTP methods that the handler answers."""
+
+    def __post_init__(self) -> None:
+        """Check the status."""
+        super().__post_init__()
+        status: object = self.status_code
+        if status is not None and not (isinstance(status, int) and 200 <= status <= 599):
+            raise TypeError(
+                f"status_code takes the status of a whole response, 200 to 599, not {status!r}"
+            )
+
+    @property
+    def http_methods(self) -> tuple[str, ...]:
+        """The HTTP methods that the handler answers."""
+        return self.methods
+
+    @property
+    def default_status(self) -> int:
+        """The status of a response that nobody gave one."""
+        if self.status_code is not None:
+            return self.status_code
+        return {"POST": 201, "DELETE": 204}.get("".join(self.http_methods), 200)
+
+
+class get(HTTPRouteHandler):  # noqa: N801 - a decorator
+    """Handle `GET`, and `HEAD` with it."""
+
+    methods = ("GET",)
+
+
+class post(HTTPRouteHandler):  # noqa: N801
+    """Handle `POST`."""
+
+    methods = ("POST",)
+
+
+class put(HTTPRouteHandler):  # noqa: N801
+    """Handle `PUT`."""
+
+    methods = ("PUT",)
+
+
+class patch(HTTPRouteHandler):  # noqa: N801
+    """Handle `PATCH`."""
+
+    methods = ("PATCH",)
+
+
+class delete(HTTPRouteHandler):  # noqa: N801
+    """Handle `DELETE`."""
+
+    methods = ("DELETE",)
+
+
+class head(HTTPRouteHandler):  # noqa: N801
+    """Handle `HEAD`."""
+
+    methods = ("HEAD",)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class route(HTTPRouteHandler):  # noqa: N801
+    """Handle several methods: `@route("/", http_method=["GET", "POST"])`."""
+
+    http_method: HttpMethod | str | Sequence[HttpMethod | str]
+    """The method, or the methods, that the handler answers."""
+
+    def __post_init__(self) -> None:
+        """Check that there is a method, and that each is one."""
+        super().__post_init__()
+        methods = self.http_methods
+        if not methods or not all(method.replace("-", "").isalnum() for method in methods):
+            raise TypeError(
+                f"route takes an http_method such as 'GET', or a list, not {self.http_method!r}"
+            )
+
+    @property
+    def http_methods(self) -> tuple[str, ...]:
+        """The HTTP methods that the handler answers."""
+        given: Any = self.http_method
+        several = (given,) if isinstance(given, str) or not isinstance(given, Iterable) else given
+        return tuple(dict.fromkeys(str(method).upper() for method in several))

@@ -1,0 +1,28 @@
+"""What every lifespan of an app goes through: `Course`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hesper.handlers.mount import mount
+from hesper.lifespan.hooks import LifespanCall
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """What every lifespan of an app goes through; lives as long as the app."""
+
+    managers: tuple[LifespanCall, ...]
+    on_startup: tuple[LifespanCall, ...]
+    on_shutdown: tuple[LifespanCall, ...]
+    mounts: tuple[tuple[str, mount], ...]
+    """The mounted apps whose lifespans are run, by their paths."""
+
+    @property
+    def to_start(self) -> tuple[str, ...]:
+        """What has to be started before the app can serve."""
+        return (
+            *(f"the lifespan manager {manager.name}" for manager in self.managers),
+            *(f"the start-up hook {hook.name}" for hook in self.on_startup),
+            *(f"the app mounted at {path}" for path, m in self.mounts if m.lifespan == "required"),
+        )

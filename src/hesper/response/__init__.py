@@ -1,0 +1,18 @@
+"""Responses: what a handler says about its answer, and what sends it."""
+
+from __future__ import annotations
+
+from hesper.response.file import File
+from hesper.response.redirect import Redirect
+from hesper.response.response import Response
+from hesper.response.sse import ServerSentEvent, ServerSentEventMessage
+from hesper.response.stream import Stream
+
+__all__ = (
+    "File",
+    "Redirect",
+    "Response",
+    "ServerSentEvent",
+    "ServerSentEventMessage",
+    "Stream",
+)

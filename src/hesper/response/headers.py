@@ -1,0 +1,62 @@
+"""The headers of a response that is being put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+
+from hesper.datastructures.headers import encode_header
+from hesper.datastructures.response_header import ResponseHeader
+
+
+class ResponseHeaders(MutableMapping[str, str]):
+    """One line for each name, in any case; it lives as long as its response.
+
+    Every line is checked when it is set, so headers that exist can be sent. Cookies, the one
+    header of which a response has several lines, are not among them.
+
+    Args:
+        headers: The first ones: a mapping, or declared headers, of which those for documentation
+            only are left out.
+
+    Raises:
+        ValueError: A name or a value cannot stand in a header.
+    """
+
+    __slots__ = ("__weakref__", "lines")
+
+    lines: dict[bytes, bytes]
+    """The encoded values by lower-case, encoded name."""
+
+    def __init__(self, headers: Mapping[str, str] | Sequence[ResponseHeader] | None = None) -> None:
+        if not headers:
+            self.lines = {}
+        elif isinstance(headers, Mapping):
+            self.lines = dict(encode_header(name, value) for name, value in headers.items())
+        else:
+            self.lines = dict(
+                header.to_encoded() for header in headers if not header.documentation_only
+            )
+
+    def __getitem__(self, name: str) -> str:
+        return self.lines[_key(name)].decode("latin-1")
+
+    def __setitem__(self, name: str, value: str) -> None:
+        key, encoded = encode_header(name, value)
+        self.lines[key] = encoded
+
+    def __delitem__(self, name: str) -> None:
+        del self.lines[_key(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode("latin-1") for name in self.lines)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __repr__(self) -> str:
+        # Names only: values may be credentials.
+        return f"<{type(self).__name__} {', '.join(self) or 'without any'}>"
+
+
+def _key(name: str) -> bytes:
+    return name.lower().encode("latin-1", "replace")

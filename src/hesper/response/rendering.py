@@ -1,0 +1,97 @@
+"""Content to bytes, as a media type asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from hesper.datastructures.headers import encode_header
+from hesper.enums import MediaType
+from hesper.exceptions import ImproperlyConfiguredException, SerializationException
+from hesper.serialization import ENCODE_ERRORS
+
+_MSGPACK: Final = frozenset(
+    {"application/vnd.msgpack", "application/msgpack", "application/x-msgpack"}
+)
+
+
+def media_type_of(content: object) -> str | None:
+    """Return the media type of content about which nothing is said; None if there is none.
+
+    Args:
+        content: The content of a response.
+    """
+    if content is None:
+        return None
+    if isinstance(content, (str, bytes, bytearray, memoryview)):
+        return MediaType.TEXT
+    return MediaType.JSON
+
+
+def rendered(
+    content: Any,
+    media_type: str | None,
+    encoding: str,
+    encoders: tuple[Callable[[Any], bytes], Callable[[Any], bytes]],
+) -> bytes:
+    """Return the body for some content.
+
+    Args:
+        content: Bytes, which are taken as they are; text; or any value for an encoder.
+        media_type: The media type; None for no content.
+        encoding: How text becomes bytes.
+        encoders: Of JSON, and of MessagePack.
+
+    Raises:
+        ImproperlyConfiguredException: Only text or bytes can be sent as that media type.
+        SerializationException: The content cannot be encoded.
+    """
+    if isinstance(content, (bytes, bytearray, memoryview)):
+        return bytes(content)
+    if media_type is None:
+        return b""
+    essence = media_type
+    try:
+        if media_type == "application/json":  # PERF: the usual one, before it is taken apart
+            return encoders[0](content)
+        essence = media_type.partition(";")[0].strip().lower()
+        if essence == "application/json" or essence.endswith("+json"):
+            return encoders[0](content)
+        if essence in _MSGPACK:
+            return encoders[1](content)
+        if isinstance(content, str):
+            return content.encode(encoding)
+    except ENCODE_ERRORS as error:
+        raise SerializationException(
+            f"content of type {type(content).__qualname__} cannot be sent as {essence}: {error}"
+        ) from error
+    if content is None:
+        return b""
+    raise ImproperlyConfiguredException(
+        f"content of type {type(content).__qualname__} cannot be sent as {media_type}: only text "
+        "or bytes can; encode it before, or say media_type=MediaType.JSON"
+    )
+
+
+def content_type(media_type: str, encoding: str) -> bytes:
+    """Return the value of the `Content-Type` header, with the encoding of text.
+
+    Args:
+        media_type: The media type; parameters that it has are kept.
+        encoding: How text became bytes.
+
+    Raises:
+        ValueError: The media type cannot stand in a header.
+    """
+    known = _KNOWN.get((media_type, encoding))
+    return known if known is not None else _encoded(media_type, encoding)
+
+
+def _encoded(media_type: str, encoding: str) -> bytes:
+    if media_type.lower().startswith("text/") and "charset" not in media_type.lower():
+        media_type = f"{media_type}; charset={encoding}"
+    return encode_header("content-type", media_type)[1]
+
+
+# PERF: a response of a usual type looks its header up instead of putting it together.
+_KNOWN: Final = {(str(known), "utf-8"): _encoded(known, "utf-8") for known in MediaType}

@@ -1,0 +1,358 @@
+"""A response: what a handler says about its answer, and what is sent.
+
+* Two phases: `prepare` renders the content, while the handler's dependencies are open; calling
+  what it returns sends it, after they are closed. A response whose class is `streaming` makes
+  its body while it is sent, and keeps them open.
+* Everything is `(scope, receive, send)`: a response used alone goes through both phases, and
+  then does its background work.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final, Generic, cast
+
+from hesper._types import RawHeaders, Receive, Scope, Send, TypeEncoders
+from hesper.background_tasks import BackgroundTask, BackgroundTasks
+from hesper.datastructures.cookies import Cookie, SameSite
+from hesper.datastructures.etag import ETag
+from hesper.datastructures.response_header import ResponseHeader
+from hesper.enums import MediaType
+from hesper.exceptions import ImproperlyConfiguredException
+from hesper.response.headers import ResponseHeaders
+from hesper.response.rendering import content_type, media_type_of, rendered
+from hesper.serialization import json_encoder, msgpack_encoder
+
+if sys.version_info >= (3, 13):
+    from typing import TypeVar
+else:
+    from typing_extensions import TypeVar  # for defaults (PEP 696); anyio requires it there
+
+ContentT = TypeVar("ContentT", default=Any)
+
+# RFC 9110 8.6, 15.2, 15.3.5, 15.3.6, 15.4.5; a 205 has a length, which is 0.
+WITHOUT_BODY: Final = frozenset({*range(100, 200), 204, 205, 304})
+"""The statuses that no body may follow (RFC 9110, sections 6.4.1 and 15)."""
+
+_GENERATED: Final = (b"content-type", b"content-length")
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class Defaults:
+    """What a route says about its responses, wherever they say nothing themselves.
+
+    It lives as long as its route.
+    """
+
+    status_code: int = 200
+    """The status."""
+    media_type: str | None = None
+    """The media type; None lets the content decide."""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Header lines; a response's own line of that name replaces them."""
+    cookies: tuple[Cookie, ...] = ()
+    """Cookies; a response's own of the same key, path and domain replaces them."""
+    encode_json: Callable[[Any], bytes] = json_encoder()
+    """Encodes content as JSON."""
+    encode_msgpack: Callable[[Any], bytes] = msgpack_encoder()
+    """Encodes content as MessagePack."""
+    type_encoders: TypeEncoders = field(default_factory=dict)
+    """What a response's own `type_encoders` are laid over."""
+
+
+DEFAULTS: Final = Defaults()
+"""What holds for a response used alone."""
+
+
+class Prepared:
+    """A response that is ready to be sent; it lives until it is sent.
+
+    Args:
+        status: The status code.
+        headers: The complete header lines, as ASGI carries them.
+        body: The complete body.
+    """
+
+    __slots__ = ("__weakref__", "body", "headers", "status")
+
+    streaming: bool = False
+    """Whether its body is made while it is sent."""
+
+    def __init__(self, status: int, headers: RawHeaders, body: bytes = b"") -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response; of one to `HEAD` the header only (RFC 9110 9.3.2).
+
+        Args:
+            scope: The request's scope.
+            receive: Not used.
+            send: Sends a message to the client.
+        """
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        body = b"" if scope.get("method") == "HEAD" else self.body
+        await send({"type": "http.response.body", "body": body})
+
+
+class Response(Generic[ContentT]):
+    """An answer to a request.
+
+    It lives as long as the handler, and whoever sends it, hold it; it can be sent once or more.
+
+    Args:
+        content: What to send: bytes as they are, text for a text type, else any value that the
+            media type's encoder takes.
+        status_code: The status; by default that of the route, or 200.
+        media_type: The media type; by default that of the route, or `text/plain` for text and
+            bytes and `application/json` for all else.
+        headers: Header lines.
+        cookies: Cookies to set; a mapping gives their values by name.
+        background: Work to do after the response is sent.
+        encoding: How text becomes bytes.
+        type_encoders: By type: a function that turns an instance into something encodable; laid
+            over those of the route.
+
+    Raises:
+        ValueError: A header or a cookie cannot be sent.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "background",
+        "content",
+        "cookies",
+        "encoding",
+        "headers",
+        "media_type",
+        "status_code",
+        "type_encoders",
+    )
+
+    streaming: ClassVar[bool] = False
+    """Whether the body is made while it is sent, and needs the handler's dependencies then."""
+
+    content: ContentT
+    """What to send."""
+
+    def __init__(
+        self,
+        content: ContentT = cast("ContentT", None),  # noqa: B008  (only names a type)
+        *,
+        status_code: int | None = None,
+        media_type: MediaType | str | None = None,
+        headers: Mapping[str, str] | Sequence[ResponseHeader] | None = None,
+        cookies: Mapping[str, str] | Sequence[Cookie] | None = None,
+        background: BackgroundTask | BackgroundTasks | None = None,
+        encoding: str = "utf-8",
+        type_encoders: TypeEncoders | None = None,
+    ) -> None:
+        self.content = content
+        self.status_code = status_code
+        self.media_type = media_type
+        self.headers = ResponseHeaders(headers)
+        self.cookies = _cookies(cookies)
+        self.background = background
+        self.encoding = encoding
+        self.type_encoders = type_encoders
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.status_code or 'of its route`s status'}>"
+
+    def set_header(self, key: str, value: str) -> None:
+        """Set a header line, replacing one of that name.
+
+        Args:
+            key: The header's name in any case.
+            value: Its value.
+
+        Raises:
+            ValueError: The name or the value cannot stand in a header.
+        """
+        self.headers[key] = value
+
+    def set_etag(self, etag: str | ETag) -> None:
+        """Set the `ETag` header.
+
+        Args:
+            etag: The tag, or the header's complete value.
+
+        Raises:
+            ValueError: The value cannot stand in a header.
+        """
+        self.headers["etag"] = etag.to_header() if isinstance(etag, ETag) else etag
+
+    def set_cookie(
+        self,
+        key: str | Cookie,
+        value: str | None = None,
+        max_age: int | None = None,
+        expires: int | None = None,
+        path: str = "/",
+        domain: str | None = None,
+        secure: bool | None = None,
+        httponly: bool | None = None,
+        samesite: SameSite = "lax",
+    ) -> None:
+        """Set a cookie; of several with the same key, path and domain the last one is sent.
+
+        Args:
+            key: The cookie's name, or a whole cookie; then nothing else is looked at.
+            value: Its value.
+            max_age: The seconds for which the client keeps it.
+            expires: The seconds from now after which it expires, for clients older than `max_age`.
+            path: The path below which the client sends it.
+            domain: The domain whose hosts get it; None for the answering host alone.
+            secure: Whether it is sent over HTTPS only.
+            httponly: Whether it is hidden from scripts.
+            samesite: On which requests from other sites it is sent.
+
+        Raises:
+            ValueError: Something cannot stand in a cookie.
+        """
+        if not isinstance(key, Cookie):
+            key = Cookie(
+                key=key,
+                value=value,
+                max_age=max_age,
+                expires=expires,
+                path=path,
+                domain=domain,
+                secure=secure,
+                httponly=httponly,
+                samesite=samesite,
+            )
+        self.cookies.append(key)
+
+    def delete_cookie(self, key: str, path: str = "/", domain: str | None = None) -> None:
+        """Make the client forget a cookie.
+
+        Args:
+            key: The cookie's name.
+            path: The path with which it was set.
+            domain: The domain with which it was set.
+
+        Raises:
+            ValueError: Something cannot stand in a cookie.
+        """
+        self.cookies.append(Cookie(key=key, path=path, domain=domain, expires=0, max_age=0))
+
+    def prepare(self, defaults: Defaults = DEFAULTS) -> Prepared:
+        """Render the content: the first phase.
+
+        Args:
+            defaults: What the route says about its responses.
+
+        Raises:
+            ImproperlyConfiguredException: There is content where the status allows none, the
+                content is not for its media type, or the status is none of HTTP's.
+            SerializationException: The content cannot be encoded.
+            ValueError: The media type cannot stand in a header.
+        """
+        content = self.content
+        empty = content is None or (isinstance(content, (str, bytes)) and not content)
+        status = self.status_for(defaults, with_body=not empty)
+        if status in WITHOUT_BODY:
+            headers = self.header_lines(defaults, None)
+            if status == 205:
+                headers.append((b"content-length", b"0"))
+            return Prepared(status, headers)
+        media_type = self.media_type_for(defaults)
+        if self.type_encoders:
+            type_encoders = {**defaults.type_encoders, **self.type_encoders}
+            encoders = (json_encoder(type_encoders), msgpack_encoder(type_encoders))
+        else:
+            encoders = (defaults.encode_json, defaults.encode_msgpack)
+        body = rendered(content, media_type, self.encoding, encoders)
+        headers = self.header_lines(defaults, media_type)
+        headers.append((b"content-length", b"%d" % len(body)))
+        return Prepared(status, headers, body)
+
+    def status_for(self, defaults: Defaults, *, with_body: bool) -> int:
+        """Return the status to send.
+
+        Args:
+            defaults: What the route says about its responses.
+            with_body: Whether a body is to follow it.
+
+        Raises:
+            ImproperlyConfiguredException: It is none of HTTP's, or no body may follow it.
+        """
+        status = defaults.status_code if self.status_code is None else self.status_code
+        if not 100 <= status <= 599:
+            raise ImproperlyConfiguredException(
+                f"a response has the status {status}, which is none of HTTP's: give a "
+                "status_code from 100 to 599"
+            )
+        if with_body and status in WITHOUT_BODY:
+            raise ImproperlyConfiguredException(
+                f"a response of status {status} has content of type "
+                f"{type(self.content).__qualname__}, but no body may follow such a status: "
+                "return None, or say another status_code"
+            )
+        return status
+
+    def media_type_for(self, defaults: Defaults) -> str | None:
+        """Return the media type to send: said here, in the headers, by the route, or none.
+
+        Args:
+            defaults: What the route says about its responses.
+        """
+        if self.media_type is not None:
+            return self.media_type
+        # PERF: not by the mapping, which takes longer to find nothing than the rest together.
+        if (said := self.headers.lines.get(b"content-type")) is not None:
+            return said.decode("latin-1")
+        if defaults.media_type is not None:
+            return defaults.media_type
+        return media_type_of(self.content)
+
+    def header_lines(self, defaults: Defaults, media_type: str | None) -> RawHeaders:
+        """Return the header lines to send, but for the content's length.
+
+        Args:
+            defaults: What the route says about its responses.
+            media_type: The media type to send; None for a response without content.
+
+        Raises:
+            ValueError: The media type cannot stand in a header.
+        """
+        lines: RawHeaders = []
+        if media_type is not None:
+            lines.append((b"content-type", content_type(media_type, self.encoding)))
+        own = self.headers.lines
+        for line in defaults.headers:
+            if line[0] not in own and line[0] not in _GENERATED:
+                lines.append(line)
+        for line in own.items():
+            if line[0] not in _GENERATED:
+                lines.append(line)
+        if defaults.cookies or self.cookies:
+            cookies = {cookie.identity: cookie for cookie in (*defaults.cookies, *self.cookies)}
+            lines += [
+                cookie.to_encoded_header()
+                for cookie in cookies.values()
+                if not cookie.documentation_only
+            ]
+        return lines
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response, and do its background work.
+
+        Args:
+            scope: The request's scope.
+            receive: Waits for the client's next message.
+            send: Sends a message to the client.
+        """
+        await self.prepare()(scope, receive, send)
+        if self.background is not None:
+            await self.background()
+
+
+def _cookies(cookies: Mapping[str, str] | Sequence[Cookie] | None) -> list[Cookie]:
+    if isinstance(cookies, Mapping):
+        return [Cookie(key=key, value=value) for key, value in cookies.items()]
+    return list(cookies or ())

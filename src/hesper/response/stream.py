@@ -1,0 +1,254 @@
+"""A response whose body is made while it is sent.
+
+* It ends when the client has gone, which `receive` tells at once (ASGI, HTTP: disconnect) and
+  `send` by an `OSError` from the next chunk on (ASGI, HTTP 2.4). Both are listened to: an
+  iterator that waits for long sends nothing, and servers before 2.4 say nothing when they send.
+* Its iterator is closed in the task that ran it, however it ends; one in a thread, in a thread.
+* An exception of the iterator comes out. The response has started by then, so it stays
+  incomplete, and the server closes the connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from typing import Any, ClassVar, Final, TypeAlias
+
+from hesper._types import Message, RawHeaders, Receive, Scope, Send
+from hesper.background_tasks import BackgroundTask, BackgroundTasks
+from hesper.concurrency import ended_by, in_thread
+from hesper.connection.request import Streamed
+from hesper.datastructures.cookies import Cookie
+from hesper.datastructures.response_header import ResponseHeader
+from hesper.enums import MediaType
+from hesper.response.response import DEFAULTS, Defaults, Prepared, Response
+
+StreamSource: TypeAlias = (
+    AsyncIterable[Any] | Iterable[Any] | Callable[[], AsyncIterable[Any] | Iterable[Any]]
+)
+"""Where chunks come from: something to iterate over, or what makes it."""
+
+_END: Final = object()
+
+
+class Stream(Response[StreamSource]):
+    """A response in chunks.
+
+    It lives as long as whoever sends it holds it. A generator can be sent once; a function that
+    makes one, any number of times. The handler's dependencies stay open until it ends.
+
+    Args:
+        content: Text or bytes to iterate over, or a function that returns such; iterables that
+            are not asynchronous run in a worker thread, chunk by chunk.
+        status_code: The status; by default that of the route.
+        media_type: The media type; by default that of the route, or `text/plain`.
+        headers: Header lines.
+        cookies: Cookies to set.
+        background: Work to do after the response is sent.
+        encoding: How text becomes bytes.
+
+    Raises:
+        ValueError: A header or a cookie cannot be sent.
+    """
+
+    __slots__ = ()
+
+    streaming: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        content: StreamSource,
+        *,
+        status_code: int | None = None,
+        media_type: MediaType | str | None = None,
+        headers: Mapping[str, str] | Sequence[ResponseHeader] | None = None,
+        cookies: Mapping[str, str] | Sequence[Cookie] | None = None,
+        background: BackgroundTask | BackgroundTasks | None = None,
+        encoding: str = "utf-8",
+    ) -> None:
+        super().__init__(
+            content,
+            status_code=status_code,
+            media_type=media_type,
+            headers=headers,
+            cookies=cookies,
+            background=background,
+            encoding=encoding,
+        )
+
+    def prepare(self, defaults: Defaults = DEFAULTS) -> PreparedStream:
+        """Prepare the header; the iterator is not touched.
+
+        Args:
+            defaults: What the route says about its responses.
+
+        Raises:
+            ImproperlyConfiguredException: No body may follow the status.
+            ValueError: The media type cannot stand in a header.
+        """
+        status = self.status_for(defaults, with_body=True)
+        media_type = self.media_type_for(defaults)
+        headers = self.header_lines(defaults, media_type)
+        return PreparedStream(status, headers, self.content, self.chunk)
+
+    def media_type_for(self, defaults: Defaults) -> str:
+        """Return the media type to send.
+
+        Args:
+            defaults: What the route says about its responses.
+        """
+        said = self.media_type or self.headers.get("content-type") or defaults.media_type
+        return said or MediaType.TEXT
+
+    def chunk(self, item: Any) -> bytes:
+        """Return the bytes to send for what the iterator gave.
+
+        Args:
+            item: Text or bytes.
+
+        Raises:
+            TypeError: It is neither.
+        """
+        if isinstance(item, str):
+            return item.encode(self.encoding)
+        if isinstance(item, (bytes, bytearray, memoryview)):
+            return bytes(item)
+        raise TypeError(
+            f"a stream got a {type(item).__qualname__} to send: only text and bytes can be; "
+            "encode it in the iterator"
+        )
+
+
+class PreparedStream(Prepared):
+    """A stream that is ready to be sent; it lives until it is sent.
+
+    Args:
+        status: The status code.
+        headers: The complete header lines.
+        source: Where the chunks come from.
+        encode: What makes bytes of them.
+    """
+
+    __slots__ = ("_encode", "_source")
+
+    streaming: bool = True
+
+    def __init__(
+        self,
+        status: int,
+        headers: RawHeaders,
+        source: StreamSource,
+        encode: Callable[[Any], bytes],
+    ) -> None:
+        super().__init__(status, headers)
+        self._source = source
+        self._encode = encode
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response, until its iterator ends or the client goes.
+
+        To `HEAD` only the header is sent (RFC 9110 9.3.2), and the iterator closed unused.
+
+        Args:
+            scope: The request's scope.
+            receive: Waits for the client's next message.
+            send: Sends a message to the client.
+
+        Raises:
+            BaseException: Whatever the iterator raises.
+        """
+        if scope.get("method") == "HEAD":
+            await super().__call__(scope, receive, send)
+            await _close(self._source)
+            return
+        body = scope.get("hesper_body")
+        if body is Streamed.RUNNING:
+            # What the client sends belongs to the iterator that reads it, and tells it the end.
+            await self._send_all(send)
+            return
+        if body is None:
+            scope["hesper_body"] = Streamed.DISCARDED
+        arrived = body is not None and body is not Streamed.FAILED
+        await ended_by(lambda: _client_gone(receive, arrived), lambda: self._send_all(send))
+
+    async def _send_all(self, send: Send) -> None:
+        chunks = _opened(self._source)
+        try:
+            head = {
+                "type": "http.response.start",
+                "status": self.status,
+                "headers": self.headers,
+            }
+            if not await _sent(send, head):
+                return
+            while (item := await _next(chunks)) is not _END:
+                body = {
+                    "type": "http.response.body",
+                    "body": self._encode(item),
+                    "more_body": True,
+                }
+                if not await _sent(send, body):
+                    return
+            await _sent(send, {"type": "http.response.body", "body": b""})
+        finally:
+            await _close(chunks)
+
+
+def _opened(source: StreamSource) -> AsyncIterator[Any] | Iterator[Any]:
+    if isinstance(source, (str, bytes, bytearray, memoryview)):
+        return iter((source,))
+    made: Any = source
+    if not isinstance(made, (AsyncIterable, Iterable)):
+        made = made()
+    return aiter(made) if isinstance(made, AsyncIterable) else iter(made)
+
+
+async def _next(chunks: Any) -> Any:
+    """Return what comes next of either kind of iterator, or `_END`."""
+    if not hasattr(chunks, "__anext__"):
+        return await in_thread(next, chunks, _END)
+    try:
+        return await anext(chunks)
+    except StopAsyncIteration:
+        return _END
+
+
+async def _close(chunks: object) -> None:
+    """Close a generator, or whatever else can be closed."""
+    if (aclose := getattr(chunks, "aclose", None)) is not None:
+        await aclose()
+    elif (close := getattr(chunks, "close", None)) is not None:
+        await in_thread(close)
+
+
+async def _sent(send: Send, message: Message) -> bool:
+    """Send a message, and tell whether the client is still there."""
+    try:
+        await send(message)
+    except OSError:
+        return False
+    return True
+
+
+async def _client_gone(receive: Receive, arrived: bool) -> None:
+    """Wait until the client has gone, passing over what is left of its request."""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        if arrived:  # there is nothing more that a server could tell, but it answers at once
+            await _for_ever()
+        arrived = not message.get("more_body", False)
+
+
+async def _for_ever() -> None:
+    from anyio import sleep_forever  # here, as it is slow to load
+
+    await sleep_forever()

@@ -1,0 +1,79 @@
+"""The public surface: every public module names what it exports, sorted, and all of it is there."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hesper
+
+PACKAGES = [
+    "hesper",
+    "hesper.background_tasks",
+    "hesper.connection",
+    "hesper.datastructures",
+    "hesper.di",
+    "hesper.enums",
+    "hesper.exceptions",
+    "hesper.handlers",
+    "hesper.lifespan",
+    "hesper.loop_local",
+    "hesper.params",
+    "hesper.registry",
+    "hesper.response",
+    "hesper.serialization",
+    "hesper.testing",
+    "hesper.types",
+]
+
+
+def order(name: str) -> tuple[int, str]:
+    """Return where a name stands: constants, then classes, then functions, each sorted."""
+    return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_exports_are_sorted_and_all_there(name: str) -> None:
+    module = importlib.import_module(name)
+    exported = list(module.__all__)
+    assert exported == sorted(exported, key=order)
+    assert len(exported) == len(set(exported))
+    for export in exported:
+        assert hasattr(module, export)
+
+
+def test_the_stub_of_the_package_names_what_the_package_has() -> None:
+    stub = ast.parse((Path(hesper.__file__).parent / "__init__.pyi").read_text())
+    imported = {
+        (alias.asname, node.module)
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert imported == set(vars(hesper)["_HOME"].items())
+
+
+def test_every_module_has_a_docstring() -> None:
+    for found in pkgutil.walk_packages(hesper.__path__, "hesper."):
+        if found.name.endswith("__main__"):
+            continue
+        assert importlib.import_module(found.name).__doc__, found.name
+
+
+def test_importing_hesper_pulls_in_nothing_heavy() -> None:
+    heavy = (
+        "anyio click rich uvicorn httpx2 httpx pydantic attr email http.client logging.config "
+        "multipart urllib.request tempfile trio xml unittest"
+    )
+    loaded = f"[name for name in {heavy.split()!r} if name in sys.modules]"
+    script = f"import sys; from hesper import Hesper; print({loaded})"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

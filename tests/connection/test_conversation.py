@@ -1,0 +1,114 @@
+"""The order of a websocket's messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from hesper._types import Message
+from hesper.connection.conversation import ConnectionState, Conversation
+from hesper.exceptions import WebSocketDisconnect
+from tests.peers import DeafServer, Peer
+
+pytestmark = pytest.mark.anyio
+
+CONNECT: Message = {"type": "websocket.connect"}
+ACCEPT: Message = {"type": "websocket.accept"}
+DATA: Message = {"type": "websocket.send", "text": "a"}
+CLOSE: Message = {"type": "websocket.close", "code": 1000}
+DENY: Message = {"type": "websocket.http.response.start", "status": 403, "headers": []}
+DENY_BODY: Message = {"type": "websocket.http.response.body", "body": b""}
+GONE: Message = {"type": "websocket.disconnect", "code": 1001, "reason": "tab closed"}
+
+
+async def conversation(*sends: Message, hears: Message | None = None) -> Conversation:
+    peer = Peer(CONNECT)
+    talk = Conversation(peer.receive, peer.send)
+    await talk.receive()
+    for message in sends:
+        await talk.send(message)
+    if hears:
+        peer.says.append(hears)
+        await talk.receive()
+    return talk
+
+
+def test_it_begins_before_the_clients_request() -> None:
+    peer = Peer()
+    assert Conversation(peer.receive, peer.send).state == "init"
+
+
+@pytest.mark.parametrize(
+    ("sends", "state"),
+    [
+        ((), "connect"),
+        ((ACCEPT,), "receive"),
+        ((ACCEPT, DATA), "receive"),
+        ((ACCEPT, DATA, CLOSE), "disconnect"),
+        ((CLOSE,), "disconnect"),
+        ((DENY, DENY_BODY), "disconnect"),
+    ],
+)
+async def test_messages_in_order_move_it_on(
+    sends: tuple[Message, ...], state: ConnectionState
+) -> None:
+    assert (await conversation(*sends)).state == state
+
+
+@pytest.mark.parametrize(
+    ("before", "message", "advice"),
+    [
+        ((), DATA, "has not been accepted"),
+        ((ACCEPT,), ACCEPT, "has been accepted"),
+        ((ACCEPT,), DENY, "has been accepted"),
+        ((ACCEPT, CLOSE), DATA, "has been closed here"),
+        ((ACCEPT, CLOSE), CLOSE, "has been closed here"),
+        ((CLOSE,), ACCEPT, "has been closed here"),
+        ((DENY,), CLOSE, "has been closed here"),
+    ],
+)
+async def test_a_message_out_of_order_is_an_error_that_explains_itself(
+    before: tuple[Message, ...], message: Message, advice: str
+) -> None:
+    talk = await conversation(*before)
+    with pytest.raises(RuntimeError, match=advice):
+        await talk.send(message)
+
+
+@pytest.mark.parametrize("message", [ACCEPT, DATA, CLOSE])
+async def test_before_the_clients_request_nothing_can_be_sent(message: Message) -> None:
+    peer = Peer()
+    with pytest.raises(RuntimeError, match=r"await socket\.accept\(\)"):
+        await Conversation(peer.receive, peer.send).send(message)
+
+
+async def test_after_closing_nothing_can_be_received() -> None:
+    talk = await conversation(ACCEPT, CLOSE)
+    with pytest.raises(RuntimeError, match="closed here"):
+        await talk.receive()
+
+
+async def test_what_the_client_said_when_it_went_is_told_to_who_goes_on() -> None:
+    talk = await conversation(ACCEPT, hears=GONE)
+    for attempt in (lambda: talk.send(DATA), talk.receive):
+        with pytest.raises(WebSocketDisconnect, match="tab closed") as caught:
+            await attempt()
+        assert caught.value.code == 1001
+
+
+async def test_a_client_that_goes_without_a_code_is_reported_as_such() -> None:
+    talk = await conversation(ACCEPT, hears={"type": "websocket.disconnect"})
+    with pytest.raises(WebSocketDisconnect) as caught:
+        talk.demand_open("send to")
+    assert caught.value.code == 1005
+
+
+async def test_a_server_that_cannot_send_means_that_the_client_has_gone() -> None:
+    peer = DeafServer(hears=1)
+    peer.says.append(CONNECT)
+    talk = Conversation(peer.receive, peer.send)
+    await talk.receive()
+    await talk.send(ACCEPT)
+    with pytest.raises(WebSocketDisconnect) as caught:
+        await talk.send(DATA)
+    assert caught.value.code == 1006
+    assert talk.state == "disconnect"

@@ -1,0 +1,371 @@
+"""Threads, and work that is ended from aside."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from hesper.concurrency import ended_by, ensure_async, in_thread, is_async_callable
+
+variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    backend: str = request.param
+    return backend
+
+
+only_asyncio = pytest.mark.parametrize("anyio_backend", ["asyncio"])
+
+
+@contextmanager
+def collector_off() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let others run until the condition holds, which no event of this loop could tell."""
+    while not condition():
+        await anyio.lowlevel.checkpoint()
+
+
+class RefusalError(Exception):
+    pass
+
+
+async def test_a_function_runs_in_another_thread_with_its_arguments() -> None:
+    def where(a: int, *, b: int) -> tuple[int, int, int]:
+        return a, b, threading.get_ident()
+
+    a, b, thread = await in_thread(where, 1, b=2)
+    assert (a, b) == (1, 2)
+    assert thread != threading.get_ident()
+
+
+async def test_a_thread_sees_the_context_of_its_caller() -> None:
+    variable.set("set")
+    assert await in_thread(variable.get) == "set"
+
+
+async def test_what_a_thread_sets_in_the_context_stays_there() -> None:
+    await in_thread(variable.set, "in the thread")
+    assert variable.get() == "unset"
+
+
+async def test_an_exception_comes_out_of_the_thread_as_it_is() -> None:
+    error = RefusalError()
+
+    def refuse() -> None:
+        raise error
+
+    with pytest.raises(RefusalError) as caught:
+        await in_thread(refuse)
+    assert caught.value is error
+
+
+async def test_stop_iteration_becomes_a_runtime_error_that_explains_itself() -> None:
+    with pytest.raises(RuntimeError, match="StopIteration") as caught:
+        await in_thread(next, iter(()))
+    assert isinstance(caught.value.__cause__, StopIteration)
+
+
+@pytest.mark.parametrize("error", [RefusalError, StopIteration, KeyboardInterrupt])
+async def test_an_exception_leaves_no_garbage(error: type[BaseException]) -> None:
+    class Witness:
+        pass
+
+    def refuse(_held: Witness) -> None:
+        raise error
+
+    async def attempt() -> weakref.ref[Witness]:
+        witness = Witness()
+        with suppress(RefusalError, RuntimeError, KeyboardInterrupt):
+            await in_thread(refuse, witness)
+        return weakref.ref(witness)
+
+    with collector_off():
+        reference = await attempt()
+        await in_thread(int)  # the thread forgets its last call when it gets the next
+        assert reference() is None
+
+
+async def test_a_result_leaves_no_garbage() -> None:
+    class Witness:
+        pass
+
+    with collector_off():
+        reference = weakref.ref(await in_thread(Witness))
+        await in_thread(int)
+        assert reference() is None
+
+
+async def test_a_cancelled_caller_waits_for_the_thread() -> None:
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        go_on.wait()
+        ended.set()
+
+    async def call() -> None:
+        try:
+            await in_thread(work)
+        finally:
+            assert ended.is_set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(call)
+        await until(begun.is_set)
+        group.cancel_scope.cancel()
+        go_on.set()
+    assert ended.is_set()
+
+
+@only_asyncio
+async def test_a_task_cancelled_by_asyncio_waits_for_the_thread() -> None:
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        go_on.wait()
+        ended.set()
+
+    task = asyncio.create_task(in_thread(work))
+    await until(begun.is_set)
+    for _ in range(3):
+        task.cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+    waited = not task.done()
+    go_on.set()
+    assert waited
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended.is_set()
+
+
+@only_asyncio
+async def test_a_call_cancelled_before_its_thread_begins_is_never_made() -> None:
+    made: list[str] = []
+    limiter = anyio.to_thread.current_default_thread_limiter()
+    total, limiter.total_tokens = limiter.total_tokens, 1
+    go_on = threading.Event()
+    try:
+        first = asyncio.create_task(in_thread(go_on.wait))
+        await until(lambda: not limiter.available_tokens)
+        second = asyncio.create_task(in_thread(made.append, "second"))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        go_on.set()
+        await first
+    finally:
+        limiter.total_tokens = total
+    assert made == []
+
+
+class CallsAsync:
+    async def __call__(self) -> None: ...
+
+    async def method(self) -> None: ...
+
+
+class CallsPlain:
+    def __call__(self) -> None: ...
+
+
+async def coroutine_function() -> str:
+    return "asynchronous"
+
+
+async def asynchronous_generator() -> Any:
+    yield
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        coroutine_function,
+        partial(partial(coroutine_function)),
+        CallsAsync(),
+        partial(CallsAsync()),
+        CallsAsync().method,
+    ],
+)
+def test_it_is_async(candidate: object) -> None:
+    assert is_async_callable(candidate)
+
+
+@pytest.mark.parametrize(
+    "candidate", [len, partial(len), CallsPlain(), CallsAsync, asynchronous_generator, 5, dict]
+)
+def test_it_is_not_async(candidate: object) -> None:
+    assert not is_async_callable(candidate)
+
+
+def test_an_async_function_is_its_own_async_form() -> None:
+    assert ensure_async(coroutine_function) is coroutine_function
+
+
+async def test_the_async_form_of_a_function_runs_it_in_a_thread() -> None:
+    form: Callable[[], Any] = ensure_async(threading.get_ident)
+    assert await form() != threading.get_ident()
+    assert form.__name__ == "get_ident"
+
+
+async def test_work_that_ends_by_itself_gives_its_result() -> None:
+    async def work() -> str:
+        await anyio.lowlevel.checkpoint()
+        return "done"
+
+    assert await ended_by(anyio.sleep_forever, work) == "done"
+
+
+async def test_work_is_ended_when_the_other_returns() -> None:
+    steps: list[str] = []
+
+    async def work() -> str:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            steps.append("closed")
+        return "done"
+
+    async def stop() -> None:
+        await anyio.lowlevel.checkpoint()
+
+    assert (await ended_by(stop, work), steps) == (None, ["closed"])
+
+
+@only_asyncio
+async def test_work_that_is_ended_cleans_up_undisturbed_on_asyncio() -> None:
+    steps: list[str] = []
+
+    async def work() -> str:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            steps.append("closed")
+        return "done"
+
+    assert (await ended_by(anyio.lowlevel.checkpoint, work), steps) == (None, ["closed"])
+
+
+async def test_the_other_is_cancelled_when_the_work_has_ended() -> None:
+    ends: list[str] = []
+    begun = anyio.Event()
+
+    async def stop() -> None:
+        begun.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ends.append("stopped watching")
+
+    await ended_by(stop, begun.wait)
+    assert ends == ["stopped watching"]
+
+
+async def test_an_exception_of_the_work_comes_out_as_it_is() -> None:
+    async def work() -> None:
+        raise RefusalError
+
+    with pytest.raises(RefusalError):
+        await ended_by(anyio.sleep_forever, work)
+
+
+async def test_an_exception_of_the_work_leaves_no_garbage() -> None:
+    class WitnessError(Exception):
+        pass
+
+    async def work() -> None:
+        raise WitnessError
+
+    async def attempt() -> weakref.ref[WitnessError]:
+        try:
+            await ended_by(anyio.sleep_forever, work)
+        except WitnessError as error:
+            return weakref.ref(error)
+        raise AssertionError("nothing was raised")
+
+    with collector_off():
+        assert (await attempt())() is None
+
+
+async def test_an_exception_of_the_other_comes_out_and_ends_the_work() -> None:
+    async def stop() -> None:
+        raise RefusalError
+
+    with pytest.raises(RefusalError):
+        await ended_by(stop, anyio.sleep_forever)
+
+
+async def test_a_cancellation_from_outside_is_passed_on() -> None:
+    with anyio.CancelScope() as scope:
+
+        async def work() -> None:
+            scope.cancel()
+            await anyio.sleep_forever()
+
+        await ended_by(anyio.sleep_forever, work)
+        raise AssertionError("the cancellation was swallowed")
+    assert scope.cancelled_caught
+
+
+@only_asyncio
+async def test_a_cancellation_from_outside_at_the_same_time_is_passed_on() -> None:
+
+    async def stop() -> None:
+        task.cancel()
+
+    task = asyncio.create_task(ended_by(stop, anyio.sleep_forever))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@only_asyncio
+async def test_the_task_is_not_left_cancelling() -> None:
+    await ended_by(anyio.lowlevel.checkpoint, anyio.sleep_forever)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+    await asyncio.sleep(0)
+
+
+@only_asyncio
+async def test_outside_of_a_task_it_says_what_it_needs() -> None:
+    coroutine = ended_by(anyio.sleep_forever, anyio.sleep_forever)
+    told: list[BaseException] = []
+
+    def step() -> None:
+        try:
+            coroutine.send(None)
+        except RuntimeError as error:
+            told.append(error)
+
+    asyncio.get_running_loop().call_soon(step)
+    await asyncio.sleep(0)
+    assert "no current task" in str(told[0])
