@@ -26,7 +26,7 @@ from msgspec import Meta, Struct
 
 from hesper._fault_walk import FaultFinder
 from hesper._faults import DECODE_ERRORS, MAX_FAULTS, Fault
-from hesper._types import TypeDecoders
+from hesper._types import TypeDecodersSequence
 from hesper.serialization import converter, fault_finder, json_decoder, msgpack_decoder
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ LIST: Any = list  # a type made while the tests run is none to a type checker
 
 
 def faults(
-    type_: Any, value: Any, *, form: str = "json", type_decoders: TypeDecoders = ()
+    type_: Any, value: Any, *, form: str = "json", type_decoders: TypeDecodersSequence = ()
 ) -> list[tuple[str, str]]:
     """Return (path, message) of all faults of a value that is not of the type."""
     decode: Callable[[Any], Any]
@@ -343,7 +343,7 @@ class Boxes(Struct):
 
 
 def test_no_type_of_which_the_arguments_are_not_known_is_called_wrong() -> None:
-    decoders: TypeDecoders = [(is_box, decode_box)]
+    decoders: TypeDecodersSequence = [(is_box, decode_box)]
     value = {"name": 1, "box": 1, "boxes": [1, 2]}
     assert places(Boxes, value, type_decoders=decoders) == ["name"]
     value = {"name": "a", "box": "x"}
@@ -376,7 +376,7 @@ def test_a_decoder_of_the_users_for_the_whole_type_leaves_its_own_fault() -> Non
     def refuse(type_: Any, value: Any) -> Any:
         raise ValueError("not today")
 
-    decoders: TypeDecoders = [(lambda type_: type_ is Author, refuse)]
+    decoders: TypeDecodersSequence = [(lambda type_: type_ is Author, refuse)]
     assert faults(Author, {"name": 1, "born": "x"}, type_decoders=decoders) == [("", "not today")]
 
 
@@ -384,7 +384,7 @@ def test_a_hook_that_fails_by_mistake_leaves_the_first_fault() -> None:
     def fail(type_: Any, value: Any) -> Any:
         raise KeyError("a bug")
 
-    decoders: TypeDecoders = [(lambda type_: type_ is Odd, fail)]
+    decoders: TypeDecodersSequence = [(lambda type_: type_ is Odd, fail)]
     assert places(Holder, {"name": 1, "odd": 1}, type_decoders=decoders) == ["name"]
 
 
@@ -469,7 +469,7 @@ def test_what_is_accepted_is_not_looked_into_again_and_again() -> None:
             raise ValueError("negative")
         return Odd()
 
-    decoders: TypeDecoders = [(lambda type_: type_ is Odd, decode)]
+    decoders: TypeDecodersSequence = [(lambda type_: type_ is Odd, decode)]
     values = list(range(10_000))
     values[5000] = values[9999] = -1
     assert places(list[list[Odd]], [values], type_decoders=decoders) == ["[0][5000]", "[0][9999]"]

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Final, TypeAlias, get_args, get_origin
 
 import msgspec
 
-from hesper._types import TypeDecoders, TypeEncoders
+from hesper._types import TypeDecodersSequence, TypeEncodersMap
 from hesper.datastructures.multi_dict import ImmutableMultiDict
 from hesper.datastructures.secret_values import SecretBytes, SecretString
 
@@ -74,7 +74,7 @@ def is_native(type_: Any) -> bool:
     return isinstance(type_, type) and (issubclass(type_, _NATIVE) or bool(_fields(type_)))
 
 
-def encoding_hook(type_encoders: TypeEncoders) -> Callable[[Any], object]:
+def encoding_hook(type_encoders: TypeEncodersMap) -> Callable[[Any], object]:
     """Return the function that msgspec asks about instances which it does not know.
 
     Args:
@@ -100,7 +100,7 @@ class Rewriter:
 
     __slots__ = ("__weakref__", "_encoders")
 
-    def __init__(self, type_encoders: TypeEncoders) -> None:
+    def __init__(self, type_encoders: TypeEncodersMap) -> None:
         self._encoders = type_encoders
 
     def __call__(self, value: Any) -> Any:
@@ -137,7 +137,7 @@ class Rewriter:
         return twin
 
 
-def decoder_for(type_: Any, type_decoders: TypeDecoders) -> Callable[[Any], Any] | None:
+def decoder_for(type_: Any, type_decoders: TypeDecodersSequence) -> Callable[[Any], Any] | None:
     """Return what the user's decoders make of a type itself, wherever it stands.
 
     Args:
@@ -163,7 +163,7 @@ def decoder_for(type_: Any, type_decoders: TypeDecoders) -> Callable[[Any], Any]
     return decode
 
 
-def decoding_hook(type_decoders: TypeDecoders) -> Decoder:
+def decoding_hook(type_decoders: TypeDecodersSequence) -> Decoder:
     """Return the function that msgspec asks for instances of types which it does not know.
 
     Args:
@@ -177,7 +177,7 @@ def decoding_hook(type_decoders: TypeDecoders) -> Decoder:
     return decode
 
 
-def can_decode(type_: Any, type_decoders: TypeDecoders) -> bool:
+def can_decode(type_: Any, type_decoders: TypeDecodersSequence) -> bool:
     """Tell whether instances of a type that msgspec does not know can be decoded.
 
     Args:
@@ -193,7 +193,7 @@ def can_decode(type_: Any, type_decoders: TypeDecoders) -> bool:
     )
 
 
-def _nearest(encoders: TypeEncoders, kind: type) -> Callable[[Any], object] | None:
+def _nearest(encoders: TypeEncodersMap, kind: type) -> Callable[[Any], object] | None:
     for base in kind.__mro__:
         if (encoder := encoders.get(base)) is not None:
             return encoder
@@ -225,7 +225,7 @@ def _fields(kind: type) -> tuple[str, ...]:
     return tuple(field.name for field in getattr(kind, "__attrs_attrs__", ()))
 
 
-def _first_match(type_: Any, type_decoders: TypeDecoders) -> Decoder | None:
+def _first_match(type_: Any, type_decoders: TypeDecodersSequence) -> Decoder | None:
     for predicate, decoder in type_decoders:
         try:
             matches = predicate(type_)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import inspect as kinds  # which msgspec itself has imported already
 
 from hesper._conversions import can_decode
-from hesper._types import TypeDecoders
+from hesper._types import TypeDecodersSequence
 from hesper.exceptions import ImproperlyConfiguredException
 
 _SETS: Final = (kinds.SetType, kinds.FrozenSetType)
@@ -56,7 +56,7 @@ def is_pydantic(type_: Any) -> bool:
     )
 
 
-def survey(type_: Any, type_decoders: TypeDecoders | None) -> bool:
+def survey(type_: Any, type_decoders: TypeDecodersSequence | None) -> bool:
     """Check that msgspec can decode an annotation, and tell whether its values end somewhere.
 
     Args:

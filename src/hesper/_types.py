@@ -93,10 +93,12 @@ class RouteHandler(Protocol):
         ...
 
 
-TypeEncoders: TypeAlias = Mapping[Any, Callable[[Any], Any]]
+TypeEncodersMap: TypeAlias = Mapping[Any, Callable[[Any], Any]]
 """By type: a function that turns an instance into something encodable."""
 
-TypeDecoders: TypeAlias = Sequence[tuple[Callable[[Any], bool], Callable[[type[Any], Any], Any]]]
+TypeDecodersSequence: TypeAlias = Sequence[
+    tuple[Callable[[Any], bool], Callable[[type[Any], Any], Any]]
+]
 """Pairs of a predicate on the wanted type, and a decoder `(type, value) -> instance`."""
 
 Hook: TypeAlias = Callable[..., object]

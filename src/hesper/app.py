@@ -20,10 +20,10 @@ from hesper._plan.walk import Walk
 from hesper._types import LIFESPAN_KEY, ASGIApp, Empty, Message, Receive, Scope, Send
 from hesper.config.app import (
     NAMES,
-    AfterException,
+    AfterExceptionHookHandler,
     AppConfig,
-    BeforeSend,
-    OnAppInit,
+    BeforeMessageSendHookHandler,
+    OnAppInitHandler,
     Plugin,
     initialised,
     layered_options,
@@ -65,13 +65,13 @@ class ApplicationLayer(Layer):
     state: ImmutableState | Mapping[str, Any] | None = None
     """What each lifespan's state starts with; each starts with a copy of its own."""
 
-    on_app_init: OnAppInit | Sequence[OnAppInit] = ()
+    on_app_init: OnAppInitHandler | Sequence[OnAppInitHandler] = ()
     """Called with the configuration while the app is built; returns it, or another."""
 
-    after_exception: AfterException | Sequence[AfterException] = ()
+    after_exception: AfterExceptionHookHandler | Sequence[AfterExceptionHookHandler] = ()
     """Called with every exception and the connection's scope; observes, and handles nothing."""
 
-    before_send: BeforeSend | Sequence[BeforeSend] = ()
+    before_send: BeforeMessageSendHookHandler | Sequence[BeforeMessageSendHookHandler] = ()
     """Called with every message that is sent, and the connection's scope; may change it."""
 
     plugins: Sequence[Plugin] = ()
@@ -89,9 +89,9 @@ class Hesper(ApplicationLayer):
         TypeError: An option is unknown, or its value does not fit.
     """
 
-    exception_observers: tuple[AfterException, ...]
+    exception_observers: tuple[AfterExceptionHookHandler, ...]
     """The `after_exception` hooks, in order."""
-    _before_send: tuple[BeforeSend, ...]
+    _before_send: tuple[BeforeMessageSendHookHandler, ...]
     _course: Course
     _initial_state: State
     _lifespans: Registry[Lifespan]
@@ -287,7 +287,7 @@ def _several(given: Any) -> tuple[Any, ...]:
     return tuple(given) if isinstance(given, (list, tuple)) else (given,)
 
 
-def _sending(send: Send, hooks: tuple[BeforeSend, ...], scope: Scope) -> Send:
+def _sending(send: Send, hooks: tuple[BeforeMessageSendHookHandler, ...], scope: Scope) -> Send:
     """Return a send that shows each message to *hooks* first."""
 
     async def sending(message: Message) -> None:

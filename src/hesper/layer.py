@@ -37,7 +37,7 @@ from hesper._types import (
     Hook,
     Middleware,
     Provider,
-    TypeDecoders,
+    TypeDecodersSequence,
 )
 from hesper.connection import Request, WebSocket
 from hesper.datastructures import CacheControlHeader, Cookie, ETag, ResponseHeader
@@ -216,9 +216,9 @@ class Layer:
     type_encoders: Overlaid[Any, Callable[[Any], Any]] = overlay(read=mapping_to_callables)
     """Functions by type that turn values of responses into something encodable."""
 
-    type_decoders: TypeDecoders | Extend[TypeDecoders] | Replace[TypeDecoders] = prepend(
-        read=_read_type_decoders
-    )
+    type_decoders: (
+        TypeDecodersSequence | Extend[TypeDecodersSequence] | Replace[TypeDecodersSequence]
+    ) = prepend(read=_read_type_decoders)
     """Pairs of a predicate on a type and a decoder `(type, value) -> instance`; the first that
     accepts the type is used."""
 

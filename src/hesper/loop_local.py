@@ -108,24 +108,44 @@ def _binder(factory: Callable[..., Any]) -> Callable[[Any, Any], Hashable]:
     try:
         signature = inspect.signature(factory)
     except (TypeError, ValueError):  # some built-in classes do not tell theirs
-        signature = None
+        signature = inspect.signature(lambda *_args, **_kwargs: None)
+    parameters = signature.parameters.values()
+    defaults = {parameter.name: _default(parameter) for parameter in parameters}
+    others = next((it.name for it in parameters if it.kind is it.VAR_KEYWORD), "")
 
     def bind(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
-        if signature is not None:
-            bound = signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            args, kwargs = bound.args, bound.kwargs
+        given = signature.bind(*args, **kwargs).arguments
         for argument in (*args, *kwargs.values()):
-            try:
-                hash(argument)
-            except TypeError:
-                raise TypeError(
-                    f"the arguments of a singleton tell its results apart, so they must be "
-                    f"hashable, unlike {argument!r:.100} ({type(argument).__name__})"
-                ) from None
-        return (args, frozenset(kwargs.items()))
+            _check_hashable(argument)
+        if others in given:
+            given[others] = frozenset(given[others].items())
+        return tuple({**defaults, **given}.values())
 
     return bind
+
+
+def _default(parameter: inspect.Parameter) -> Hashable:
+    """Return what stands in a key for an argument that is not given."""
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        return ()
+    if parameter.kind is parameter.VAR_KEYWORD:
+        return frozenset()
+    try:
+        hash(parameter.default)
+    except TypeError:  # one that cannot be given as an argument, then
+        return _Same(parameter.default)
+    default: Hashable = parameter.default
+    return default
+
+
+def _check_hashable(argument: object) -> None:
+    try:
+        hash(argument)
+    except TypeError:
+        raise TypeError(
+            f"the arguments of a singleton tell its results apart, so they must be hashable, "
+            f"unlike {argument!r:.100} ({type(argument).__name__})"
+        ) from None
 
 
 async def enter(acm: AbstractAsyncContextManager[T, bool | None]) -> T:

@@ -27,7 +27,7 @@ from hesper._faults import DECODE_ERRORS, Fault, fault_of
 from hesper._finite import finite_check, finite_model_check
 from hesper._json_depth import MAX_JSON_DEPTH, refuse_deep_json, refuse_deep_value
 from hesper._type_survey import is_pydantic, may_meet_unhashable_items, survey
-from hesper._types import TypeDecoders, TypeEncoders
+from hesper._types import TypeDecodersSequence, TypeEncodersMap
 from hesper.exceptions import SerializationException
 
 __all__ = (
@@ -63,7 +63,7 @@ ENCODE_ERRORS: Final[tuple[type[Exception], ...]] = (
 # Encoding
 
 
-def json_encoder(type_encoders: TypeEncoders | None = None) -> Callable[[object], bytes]:
+def json_encoder(type_encoders: TypeEncodersMap | None = None) -> Callable[[object], bytes]:
     """Return a function that encodes any value as JSON.
 
     Args:
@@ -75,7 +75,7 @@ def json_encoder(type_encoders: TypeEncoders | None = None) -> Callable[[object]
     return _encoder(msgspec.json.Encoder, type_encoders) if type_encoders else _encode_json
 
 
-def msgpack_encoder(type_encoders: TypeEncoders | None = None) -> Callable[[object], bytes]:
+def msgpack_encoder(type_encoders: TypeEncodersMap | None = None) -> Callable[[object], bytes]:
     """Return a function that encodes any value as MessagePack.
 
     Args:
@@ -87,7 +87,7 @@ def msgpack_encoder(type_encoders: TypeEncoders | None = None) -> Callable[[obje
     return _encoder(msgspec.msgpack.Encoder, type_encoders) if type_encoders else _encode_msgpack
 
 
-def encode_json(value: object, type_encoders: TypeEncoders | None = None) -> bytes:
+def encode_json(value: object, type_encoders: TypeEncodersMap | None = None) -> bytes:
     """Encode *value* as JSON.
 
     Args:
@@ -103,7 +103,7 @@ def encode_json(value: object, type_encoders: TypeEncoders | None = None) -> byt
     return _encoded(json_encoder(type_encoders), value, "JSON")
 
 
-def encode_msgpack(value: object, type_encoders: TypeEncoders | None = None) -> bytes:
+def encode_msgpack(value: object, type_encoders: TypeEncodersMap | None = None) -> bytes:
     """Encode *value* as MessagePack.
 
     Args:
@@ -120,7 +120,7 @@ def encode_msgpack(value: object, type_encoders: TypeEncoders | None = None) -> 
 
 
 def _encoder(
-    codec: type[msgspec.json.Encoder | msgspec.msgpack.Encoder], type_encoders: TypeEncoders
+    codec: type[msgspec.json.Encoder | msgspec.msgpack.Encoder], type_encoders: TypeEncodersMap
 ) -> Callable[[object], bytes]:
     hook = encoding_hook(type_encoders)
     if not any(map(is_native, type_encoders)):
@@ -148,7 +148,7 @@ _encode_msgpack: Final = msgspec.msgpack.Encoder(enc_hook=encoding_hook({})).enc
 
 
 def json_decoder(
-    type_: Any, type_decoders: TypeDecoders = (), *, strict: bool = True
+    type_: Any, type_decoders: TypeDecodersSequence = (), *, strict: bool = True
 ) -> Callable[[bytes], Any]:
     """Return a function that decodes JSON as *type_*.
 
@@ -186,7 +186,7 @@ def json_decoder(
 
 
 def msgpack_decoder(
-    type_: Any, type_decoders: TypeDecoders = (), *, strict: bool = True
+    type_: Any, type_decoders: TypeDecodersSequence = (), *, strict: bool = True
 ) -> Callable[[bytes], Any]:
     """Return a function that decodes MessagePack as *type_*.
 
@@ -223,7 +223,7 @@ def msgpack_decoder(
     return decode_shallow
 
 
-def converter(type_: Any, type_decoders: TypeDecoders = ()) -> Callable[[Any], Any]:
+def converter(type_: Any, type_decoders: TypeDecodersSequence = ()) -> Callable[[Any], Any]:
     """Return a function that makes a *type_* of text, as query, path, headers and cookies hold.
 
     Args:
@@ -253,7 +253,7 @@ def converter(type_: Any, type_decoders: TypeDecoders = ()) -> Callable[[Any], A
 
 def fault_finder(
     type_: Any,
-    type_decoders: TypeDecoders = (),
+    type_decoders: TypeDecodersSequence = (),
     *,
     form: Literal["json", "msgpack", "text"],
     strict: bool = True,
@@ -303,26 +303,26 @@ def fault_finder(
 
 @overload
 def decode_json(
-    value: bytes | str, *, type_decoders: TypeDecoders | None = ..., strict: bool = ...
+    value: bytes | str, *, type_decoders: TypeDecodersSequence | None = ..., strict: bool = ...
 ) -> Any: ...
 @overload
 def decode_json(
     value: bytes | str,
     target_type: type[T],
-    type_decoders: TypeDecoders | None = ...,
+    type_decoders: TypeDecodersSequence | None = ...,
     strict: bool = ...,
 ) -> T: ...
 @overload
 def decode_json(
     value: bytes | str,
     target_type: Any,
-    type_decoders: TypeDecoders | None = ...,
+    type_decoders: TypeDecodersSequence | None = ...,
     strict: bool = ...,
 ) -> Any: ...
 def decode_json(
     value: bytes | str,
     target_type: Any = Any,
-    type_decoders: TypeDecoders | None = None,
+    type_decoders: TypeDecodersSequence | None = None,
     strict: bool = True,
 ) -> Any:
     """Decode JSON.
@@ -348,26 +348,26 @@ def decode_json(
 
 @overload
 def decode_msgpack(
-    value: bytes, *, type_decoders: TypeDecoders | None = ..., strict: bool = ...
+    value: bytes, *, type_decoders: TypeDecodersSequence | None = ..., strict: bool = ...
 ) -> Any: ...
 @overload
 def decode_msgpack(
     value: bytes,
     target_type: type[T],
-    type_decoders: TypeDecoders | None = ...,
+    type_decoders: TypeDecodersSequence | None = ...,
     strict: bool = ...,
 ) -> T: ...
 @overload
 def decode_msgpack(
     value: bytes,
     target_type: Any,
-    type_decoders: TypeDecoders | None = ...,
+    type_decoders: TypeDecodersSequence | None = ...,
     strict: bool = ...,
 ) -> Any: ...
 def decode_msgpack(
     value: bytes,
     target_type: Any = Any,
-    type_decoders: TypeDecoders | None = None,
+    type_decoders: TypeDecodersSequence | None = None,
     strict: bool = True,
 ) -> Any:
     """Decode MessagePack.

@@ -19,20 +19,25 @@ from hesper._types import (
     RouteHandler,
     Scope,
     Send,
-    TypeDecoders,
-    TypeEncoders,
+    TypeDecodersSequence,
+    TypeEncodersMap,
     WebSocketScope,
 )
-from hesper.config.app import AfterException, BeforeSend, OnAppInit, Plugin
+from hesper.config.app import (
+    AfterExceptionHookHandler,
+    BeforeMessageSendHookHandler,
+    OnAppInitHandler,
+    Plugin,
+)
 from hesper.lifespan.hooks import LifespanHook, LifespanManager
 from hesper.response.sse import SSEData
 from hesper.router import ControllerRouterHandler
 
 __all__ = [
     "ASGIApp",
-    "AfterException",
+    "AfterExceptionHookHandler",
     "Application",
-    "BeforeSend",
+    "BeforeMessageSendHookHandler",
     "ControllerRouterHandler",
     "Empty",
     "EmptyType",
@@ -44,7 +49,7 @@ __all__ = [
     "LifespanManager",
     "Message",
     "Middleware",
-    "OnAppInit",
+    "OnAppInitHandler",
     "Plugin",
     "Provider",
     "RawHeaders",
@@ -53,7 +58,7 @@ __all__ = [
     "SSEData",
     "Scope",
     "Send",
-    "TypeDecoders",
-    "TypeEncoders",
+    "TypeDecodersSequence",
+    "TypeEncodersMap",
     "WebSocketScope",
 ]

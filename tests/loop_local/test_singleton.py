@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from hesper import loop_local
 from tests.loop_local.loops import Run
 
+NO_LIMITS: list[int] = []
+
 
 class Thing:
     """Made by factories; equal only to itself."""
@@ -178,6 +180,22 @@ def test_an_unhashable_argument_is_a_type_error_that_names_it(run: Run) -> None:
             loop_local.singleton(list)(["a"])
         with pytest.raises(TypeError, match=r"must be hashable, unlike \{\} \(dict\)"):
             await connect({})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+    run(main)
+
+
+def test_an_unhashable_default_does_no_harm(run: Run) -> None:
+    @loop_local.singleton
+    def unusual(
+        name: str = "one", limits: list[int] = NO_LIMITS, no: frozenset[int] = frozenset()
+    ) -> Thing:
+        return Thing(name)
+
+    async def main() -> None:
+        assert unusual() is unusual("one") is unusual(name="one", no=frozenset())
+        assert unusual() is not unusual("two")
+        with pytest.raises(TypeError, match=r"must be hashable, unlike \[\]"):
+            unusual("one", [])
 
     run(main)
 

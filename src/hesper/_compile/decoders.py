@@ -11,7 +11,7 @@ from hesper._plan.annotations import is_sequence
 from hesper._plan.arguments import Argument, Source
 from hesper._signature import members, without_extras
 from hesper._type_survey import leaves
-from hesper._types import Scope, TypeDecoders
+from hesper._types import Scope, TypeDecodersSequence
 from hesper.connection.request import MAX_FORM_FIELDS
 from hesper.datastructures import parse_query_string
 from hesper.enums import RequestEncodingType
@@ -40,7 +40,7 @@ class Decoders:
 
     __slots__ = ("__weakref__", "_finders", "_made", "_type_decoders")
 
-    def __init__(self, type_decoders: TypeDecoders) -> None:
+    def __init__(self, type_decoders: TypeDecodersSequence) -> None:
         self._type_decoders = type_decoders
         self._made: dict[tuple[Any, ...], Decoder | None] = {}
         self._finders: dict[tuple[Any, ...], FaultFinder] = {}
@@ -126,7 +126,7 @@ def is_json(media_type: str) -> bool:
     return media_type == RequestEncodingType.JSON or media_type.endswith("+json")
 
 
-def _text_of_path(annotation: Any, type_decoders: TypeDecoders) -> Decoder:
+def _text_of_path(annotation: Any, type_decoders: TypeDecodersSequence) -> Decoder:
     """Return the decoder of a path parameter, of any type, that is wanted as text."""
     if annotation is str:
         return str
@@ -134,18 +134,18 @@ def _text_of_path(annotation: Any, type_decoders: TypeDecoders) -> Decoder:
     return lambda value: convert(str(value))
 
 
-def _text_decoder(annotation: Any, type_decoders: TypeDecoders) -> Decoder:
+def _text_decoder(annotation: Any, type_decoders: TypeDecodersSequence) -> Decoder:
     convert = converter(annotation, type_decoders)
     return lambda body: convert(str(body, "utf-8"))
 
 
-def _form_decoder(annotation: Any, type_decoders: TypeDecoders) -> Decoder:
+def _form_decoder(annotation: Any, type_decoders: TypeDecodersSequence) -> Decoder:
     convert = converter(annotation, type_decoders)
     fields = _form_reader(annotation)
     return lambda body: convert(fields(body))
 
 
-def _form_fault_finder(annotation: Any, type_decoders: TypeDecoders) -> FaultFinder:
+def _form_fault_finder(annotation: Any, type_decoders: TypeDecodersSequence) -> FaultFinder:
     find = fault_finder(annotation, type_decoders, form="text")
     fields = _form_reader(annotation)
 

@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from hesper._signature import is_union, members, unaliased, without_extras
-from hesper._types import Empty, TypeDecoders
+from hesper._types import Empty, TypeDecodersSequence
 from hesper.datastructures import SecretBytes, SecretString
 from hesper.params import Body, Constraints, Dependency, ParameterDeclaration, SkipValidationMarker
 
@@ -209,7 +209,7 @@ def is_sequence(annotation: Any) -> bool:
     return (get_origin(annotation) or annotation) in _SEQUENCES
 
 
-def fits_in_text(annotation: Any, type_decoders: TypeDecoders) -> bool:
+def fits_in_text(annotation: Any, type_decoders: TypeDecodersSequence) -> bool:
     """Whether a value of type *annotation* can be read from text."""
     bare = without_extras(annotation)
     if bare is Any or bare is object or get_origin(bare) is Literal:

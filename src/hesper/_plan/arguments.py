@@ -32,7 +32,7 @@ from hesper._signature import (
     read_signature,
     without_extras,
 )
-from hesper._types import Empty, TypeDecoders
+from hesper._types import Empty, TypeDecodersSequence
 from hesper.datastructures import ImmutableState
 from hesper.enums import ParamType, RequestEncodingType
 from hesper.exceptions import ImproperlyConfiguredException
@@ -129,7 +129,7 @@ class Reading:
     scope_type: str
     dependencies: Mapping[Any, Any]
     parameters: Mapping[str, ParameterDeclaration]
-    type_decoders: TypeDecoders
+    type_decoders: TypeDecodersSequence
 
 
 def arguments_of(

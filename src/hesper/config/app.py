@@ -23,7 +23,7 @@ from hesper._types import (
     Middleware,
     Provider,
     Scope,
-    TypeDecoders,
+    TypeDecodersSequence,
 )
 from hesper.connection import Request, WebSocket
 from hesper.datastructures import CacheControlHeader, Cookie, ETag, ResponseHeader, State
@@ -45,8 +45,8 @@ class AppConfig:
     on_shutdown: list[LifespanHook] = field(default_factory=list)
     lifespan: list[LifespanManager] = field(default_factory=list)
     state: State = field(default_factory=State)
-    after_exception: list[AfterException] = field(default_factory=list)
-    before_send: list[BeforeSend] = field(default_factory=list)
+    after_exception: list[AfterExceptionHookHandler] = field(default_factory=list)
+    before_send: list[BeforeMessageSendHookHandler] = field(default_factory=list)
     plugins: list[Plugin] = field(default_factory=list)
 
     before_request: list[Hook] = field(default_factory=list)
@@ -61,7 +61,7 @@ class AppConfig:
     response_headers: list[ResponseHeader] = field(default_factory=list)
     response_cookies: list[Cookie] = field(default_factory=list)
     type_encoders: dict[Any, Callable[[Any], Any]] = field(default_factory=dict)
-    type_decoders: TypeDecoders = field(default_factory=list)
+    type_decoders: TypeDecodersSequence = field(default_factory=list)
     request_class: type[Request] | EmptyType = Empty
     response_class: type[Response[Any]] | EmptyType = Empty
     websocket_class: type[WebSocket] | EmptyType = Empty
@@ -76,13 +76,13 @@ class AppConfig:
     security: list[Mapping[str, Sequence[str]]] = field(default_factory=list)
 
 
-AfterException: TypeAlias = Callable[[Exception, Scope], object]
+AfterExceptionHookHandler: TypeAlias = Callable[[Exception, Scope], object]
 """`(exception, scope)`: observes every exception, and handles none; sync or asynchronous."""
 
-BeforeSend: TypeAlias = Callable[[Message, Scope], object]
+BeforeMessageSendHookHandler: TypeAlias = Callable[[Message, Scope], object]
 """`(message, scope)`: sees every message before it is sent; sync or asynchronous."""
 
-OnAppInit: TypeAlias = Callable[[AppConfig], AppConfig]
+OnAppInitHandler: TypeAlias = Callable[[AppConfig], AppConfig]
 """Receives the configuration of an app that is being built, and returns it, or another."""
 
 
@@ -94,7 +94,7 @@ class Plugin(Protocol):
         ...
 
 
-def initialised(config: AppConfig, hooks: Sequence[OnAppInit]) -> AppConfig:
+def initialised(config: AppConfig, hooks: Sequence[OnAppInitHandler]) -> AppConfig:
     """Return what *hooks*, then the plugins, make of *config*; plugins may add plugins.
 
     Raises:
@@ -106,7 +106,7 @@ def initialised(config: AppConfig, hooks: Sequence[OnAppInit]) -> AppConfig:
     done: list[Plugin] = []
     while waiting := [p for p in config.plugins if not any(p is known for known in done)]:
         plugin = waiting[0]
-        on_app_init: OnAppInit | None = getattr(plugin, "on_app_init", None)
+        on_app_init: OnAppInitHandler | None = getattr(plugin, "on_app_init", None)
         if on_app_init is None:
             raise TypeError(f"a plugin is an object with on_app_init(app_config), not {plugin!r}")
         config = _called(on_app_init, config)
@@ -114,7 +114,7 @@ def initialised(config: AppConfig, hooks: Sequence[OnAppInit]) -> AppConfig:
     return config
 
 
-def _called(hook: OnAppInit, config: AppConfig) -> AppConfig:
+def _called(hook: OnAppInitHandler, config: AppConfig) -> AppConfig:
     result: object = hook(config)
     if inspect.iscoroutine(result):
         result.close()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Generic, cast
 
-from hesper._types import RawHeaders, Receive, Scope, Send, TypeEncoders
+from hesper._types import RawHeaders, Receive, Scope, Send, TypeEncodersMap
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
 from hesper.datastructures.cookies import Cookie, SameSite
 from hesper.datastructures.etag import ETag
@@ -58,7 +58,7 @@ class Defaults:
     """Encodes content as JSON."""
     encode_msgpack: Callable[[Any], bytes] = msgpack_encoder()
     """Encodes content as MessagePack."""
-    type_encoders: TypeEncoders = field(default_factory=dict)
+    type_encoders: TypeEncodersMap = field(default_factory=dict)
     """What a response's own `type_encoders` are laid over."""
 
 
@@ -148,7 +148,7 @@ class Response(Generic[ContentT]):
         cookies: Mapping[str, str] | Sequence[Cookie] | None = None,
         background: BackgroundTask | BackgroundTasks | None = None,
         encoding: str = "utf-8",
-        type_encoders: TypeEncoders | None = None,
+        type_encoders: TypeEncodersMap | None = None,
     ) -> None:
         self.content = content
         self.status_code = status_code
