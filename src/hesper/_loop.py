@@ -20,15 +20,8 @@ from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import Context
 from typing import Any, Final
 
-from hesper._residents import (
-    AsyncioBackend,
-    Backend,
-    Deferred,
-    Making,
-    Resident,
-    Tenant,
-    TrioBackend,
-)
+from hesper._backends import AsyncioBackend, TrioBackend
+from hesper._residents import Backend, Deferred, Making, Resident, Tenant
 
 logger: Final = logging.getLogger("hesper")
 
@@ -52,6 +45,7 @@ class LoopContainer:
         "_closing",
         "_context",
         "_made",
+        "_makers",
         "_reference",
         "_tenants",
         "anchor",
@@ -66,6 +60,7 @@ class LoopContainer:
         self.values: dict[Hashable, Any] = {}
         """Results of plain factories, by factory and arguments."""
         self._made: dict[Hashable, Making] = {}
+        self._makers: dict[object, Making] = {}
         self._tenants: list[Tenant] = []
         self._backend = backend
         self._context = Context()
@@ -91,11 +86,16 @@ class LoopContainer:
         """
         resident = Resident(manager, self._backend, self._tenants.append, self._died)
         self._backend.start(resident, self._context)
+        task, making = resident.task, self._makers.get(self._backend.current_task())
+        if making is not None:
+            self._makers[task] = making
         interruption = await self._backend.outlast(resident.ready, resident.cancel)
+        self._makers.pop(task, None)
         try:
             _raise(interruption)
         finally:
-            del interruption
+            # These frames hang on the error's traceback.
+            del interruption, making, task
             if not resident.is_entered:
                 _raise(resident.take_error())
         return resident.take_value()
@@ -119,17 +119,36 @@ class LoopContainer:
         if making is None:
             making = self._made[key] = Making(self._backend.event())
             self._backend.run(functools.partial(self._make, key, making, make), self._context)
-        await making.done.wait()
+        mine = self._makers.get(self._backend.current_task())
         try:
+            await self._wait(making, mine)
             if making.error is not None:
                 raise making.error.with_traceback(making.trace)
             return making.value
         finally:
-            del making  # this frame hangs on the error's traceback
+            del making, mine  # this frame hangs on the error's traceback
+
+    async def _wait(self, making: Making, mine: Making | None) -> None:
+        """Wait for *making*, on behalf of *mine* if that is what the caller makes."""
+        if mine is None:
+            await making.done.wait()
+            return
+        if making.leads_to(mine):
+            raise RuntimeError(
+                "a value of the loop waits for itself: what makes it asks for it, directly or "
+                "through others; the traceback shows where"
+            )
+        mine.waits_for = making
+        try:
+            await making.done.wait()
+        finally:
+            mine.waits_for = None
 
     async def _make(
         self, key: Hashable, making: Making, make: Callable[[], Coroutine[Any, Any, Any]]
     ) -> None:
+        me = self._backend.current_task()
+        self._makers[me] = making
         try:
             making.value = await make()
         except BaseException as error:
@@ -140,7 +159,7 @@ class LoopContainer:
                 raise
         finally:
             making.done.set()
-            del making  # as above
+            del self._makers[me], making, me  # as above
 
     def claim(self, manager: object) -> None:
         """Take note that *manager* is entered on this loop, until it is released.

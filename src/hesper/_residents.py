@@ -1,23 +1,17 @@
-"""What lives on a loop until the loop ends, and how asyncio and trio give it a task.
+"""What lives on a loop until the loop ends: context managers and callbacks, as tenants.
 
-* Each tenant has a task of its own, which the end of the loop does not cancel: a context manager
-  is entered and exited in it, a callback called.
-* Whoever is cancelled while it waits for a tenant passes the cancellation on and waits until the
-  tenant has cleaned up.
+Each tenant has a task of its own, which the end of the loop does not cancel: a context manager is
+entered and exited in it, a callback called. A backend gives it the task.
 """
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import sys
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from contextvars import Context
 from types import TracebackType
-from typing import Any, Protocol, TypeAlias, TypeVar
-
-T = TypeVar("T")
+from typing import Any, Protocol, TypeAlias
 
 Run: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
@@ -72,43 +66,6 @@ class Backend(Protocol):
             known: A cancellation that has been passed on before, and need not be again.
         """
         ...
-
-
-class Unhooked:
-    """Awaits a coroutine whose asynchronous generators are not closed by the end of the loop.
-
-    A loop that ends closes the generators it knows, all at once: a context manager made from one
-    would be ended at its `yield`, instead of being resumed there in its turn. One that is dropped
-    half-way is finalised as always.
-    """
-
-    __slots__ = ("_coroutine",)
-
-    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        self._coroutine = coroutine
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        coroutine, given, thrown = self._coroutine, None, None
-        while True:
-            hooks = sys.get_asyncgen_hooks()
-            sys.set_asyncgen_hooks(firstiter=None, finalizer=hooks.finalizer)
-            try:
-                wanted = coroutine.send(given) if thrown is None else coroutine.throw(thrown)
-            except StopIteration:
-                return
-            finally:
-                sys.set_asyncgen_hooks(*hooks)
-                # The collector does not see into the hooks, and they lead to the loop.
-                del hooks
-                given = thrown = None
-            try:
-                given = yield wanted
-            except GeneratorExit:
-                # The loop was dropped with this task pending; nothing can be awaited any more.
-                coroutine.close()
-                raise
-            except BaseException as error:
-                thrown = error
 
 
 def _nothing() -> None:
@@ -277,168 +234,20 @@ class Deferred(Tenant):
 class Making:
     """A value that is being made; lives as long as it is known, or somebody waits for it."""
 
-    __slots__ = ("__weakref__", "done", "error", "trace", "value")
+    __slots__ = ("__weakref__", "done", "error", "trace", "value", "waits_for")
 
     def __init__(self, done: Event) -> None:
         self.done = done
+        self.waits_for: Making | None = None
+        """Another one, without which this cannot go on."""
         self.error: BaseException | None = None
         self.trace: TracebackType | None = None
         """Where the error was raised, without those who have waited for the value."""
         self.value: Any = None
 
-
-class AsyncioBackend:
-    """asyncio, and loops that keep its rules, uvloop among them."""
-
-    __slots__ = ("__weakref__", "_running")
-
-    def __init__(self) -> None:
-        self._running: set[asyncio.Task[Any]] = set()
-
-    def event(self) -> Event:
-        """Make an event."""
-        return asyncio.Event()
-
-    def checkpoint(self) -> Awaitable[object]:
-        """Let a cancellation that is on its way arrive."""
-        return asyncio.sleep(0)
-
-    def current_task(self) -> object:
-        """Return the running task."""
-        return asyncio.current_task()
-
-    def start(self, tenant: Tenant, context: Context) -> None:
-        """Start the task of *tenant*, which the end of the loop does not cancel."""
-        task = self._task(_outcome(tenant), context)
-        # A loop that ends cancels all tasks it knows, before it closes generators: ours must
-        # outlast that. (asyncio, Extending: task life-time support.)
-        asyncio._unregister_task(task)
-        # The container's own warning says what is left open when a loop is dropped.
-        private: Any = task
-        private._log_destroy_pending = False
-        tenant.task, tenant.cancel_task = task, task.cancel
-        task.add_done_callback(lambda done: tenant.finished(_error(done, tenant)))
-
-    def run(self, function: Run, context: Context) -> None:
-        """Run *function*, which raises nothing but cancellations, in a task."""
-        _ = self._task(function(), context)
-
-    def _task(self, coroutine: Coroutine[Any, Any, T], context: Context) -> asyncio.Task[T]:
-        # Not `create_task`: an eager task factory cannot enter the one context twice.
-        task = asyncio.Task(coroutine, loop=asyncio.get_running_loop(), context=context)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return task
-
-    async def outlast(
-        self, event: Event, interrupted: Callable[[], object], known: BaseException | None = None
-    ) -> BaseException | None:
-        """Wait for *event*, come what may, and return the caller's cancellation, if any."""
-        while not event.is_set():
-            try:
-                await event.wait()
-            except asyncio.CancelledError as error:
-                # anyio cancels again and again, with one message: what is told once can clean up.
-                is_known = known is not None and error.args and error.args == known.args
-                if not event.is_set() and not is_known:
-                    interrupted()
-                known = known or error
-        try:
-            return known
-        finally:
-            del known
-
-
-async def _outcome(tenant: Tenant) -> BaseException | None:
-    """Let *tenant* live, and return what it raises."""
-    try:
-        await Unhooked(tenant.live())
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
-        raise
-    except BaseException as error:
-        return error
-    return None
-
-
-def _error(task: asyncio.Task[BaseException | None], tenant: Tenant) -> BaseException | None:
-    """Return what the task of *tenant* has raised, unless that is what it was told."""
-    if task.cancelled():  # before its first step
-        error: BaseException | None = asyncio.CancelledError()
-    else:
-        error = task.exception() or task.result()
-    told = tenant.given_up and isinstance(error, asyncio.CancelledError)
-    return None if told else error
-
-
-class TrioBackend:
-    """trio; its system tasks outlast the main task, and are shielded from what ends them."""
-
-    __slots__ = ("__weakref__", "_trio")
-
-    def __init__(self, trio: Any) -> None:
-        self._trio = trio
-
-    def event(self) -> Event:
-        """Make an event."""
-        made: Event = self._trio.Event()
-        return made
-
-    def checkpoint(self) -> Awaitable[object]:
-        """Let a cancellation that is on its way arrive."""
-        pause: Awaitable[object] = self._trio.lowlevel.checkpoint()
-        return pause
-
-    def current_task(self) -> object:
-        """Return the running task."""
-        task: object = self._trio.lowlevel.current_task()
-        return task
-
-    def start(self, tenant: Tenant, context: Context) -> None:
-        """Start the task of *tenant*, which the end of the loop does not cancel."""
-        scope = self._trio.CancelScope(shield=True)
-        tenant.cancel_task = scope.cancel
-
-        async def shielded() -> None:
-            error: BaseException | None = None
-            try:
-                with scope:
-                    await Unhooked(tenant.live())
-            except BaseException as raised:
-                error = raised
-            try:
-                tenant.finished(error)
-            finally:
-                del error
-
-        tenant.task = self._spawn(shielded, context)
-
-    def run(self, function: Run, context: Context) -> None:
-        """Run *function*, which raises nothing but cancellations, in a task."""
-        self._spawn(function, context)
-
-    def _spawn(self, function: Run, context: Context) -> object:
-        # trio enters the context to call the function, which a tenant that spawns another has done.
-        task = self._trio.lowlevel.spawn_system_task(function, context=Context())
-        task.context = context
-        started: object = task
-        return started
-
-    async def outlast(
-        self, event: Event, interrupted: Callable[[], object], known: BaseException | None = None
-    ) -> BaseException | None:
-        """Wait for *event*, come what may, and return the caller's cancellation, if any."""
-        if event.is_set():
-            return known
-        try:
-            with self._trio.CancelScope(shield=known is not None):
-                await event.wait()
-        except self._trio.Cancelled as error:
-            known = error
-            if not event.is_set():
-                interrupted()
-                with self._trio.CancelScope(shield=True):
-                    await event.wait()
-        try:
-            return known
-        finally:
-            del known
+    def leads_to(self, other: Making) -> bool:
+        """Whether it is *other*, or waits for it, directly or through more."""
+        making: Making | None = self
+        while making is not None and making is not other:
+            making = making.waits_for
+        return making is other

@@ -17,7 +17,7 @@ ORDER = [
     "datastructures", "params", "_json_depth", "_faults", "_fault_walk", "_conversions",
     "_type_survey", "_finite", "serialization",
     # 1 lifetimes
-    "registry", "_residents", "_loop", "loop_local", "concurrency", "lifetime",
+    "registry", "_residents", "_backends", "_loop", "loop_local", "concurrency", "lifetime",
     # 2 messages
     "background_tasks", "connection", "response",
     # 3 declarations

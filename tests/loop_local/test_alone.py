@@ -16,7 +16,13 @@ print(json.dumps(sorted(name for name in sys.modules if name.partition(".")[0] i
 """
 
 LOADED = {
-    "hesper.loop_local": ["hesper", "hesper._loop", "hesper._residents", "hesper.loop_local"],
+    "hesper.loop_local": [
+        "hesper",
+        "hesper._backends",
+        "hesper._loop",
+        "hesper._residents",
+        "hesper.loop_local",
+    ],
     "hesper.registry": ["hesper", "hesper.registry"],
 }
 

@@ -556,3 +556,59 @@ def test_calls_share_a_value_exactly_if_the_factory_would_see_the_same(
         assert len({id(thing) for thing in objects.values()}) == len(objects)
 
     asyncio.run(main())
+
+
+@loop_local.singleton
+async def waiting_for_itself() -> object:
+    return await waiting_for_itself()
+
+
+@loop_local.singleton
+async def waiting_for_the_other() -> object:
+    return await waiting_for_the_one()
+
+
+@loop_local.singleton
+async def waiting_for_the_one() -> object:
+    return await waiting_for_the_other()
+
+
+class Opening:
+    """Enters itself while it is entered."""
+
+    async def __aenter__(self) -> Opening:
+        return await loop_local.enter_once(self)
+
+    async def __aexit__(self, *raised: object) -> None: ...
+
+
+def test_a_value_that_waits_for_itself_is_an_error_that_says_so(run: Run) -> None:
+    async def main() -> None:
+        for value in (
+            waiting_for_itself,
+            waiting_for_the_one,
+            lambda: loop_local.enter_once(Opening()),
+        ):
+            with anyio.fail_after(5), pytest.raises(RuntimeError, match="waits for itself"):
+                await value()
+
+    run(main)
+
+
+def test_a_value_may_wait_for_another_that_has_waited(run: Run) -> None:
+    @loop_local.singleton
+    async def first() -> str:
+        await connect()
+        return "first"
+
+    @loop_local.singleton
+    async def second() -> str:
+        return await first() + await first()
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(second)
+            group.start_soon(first)
+        assert await second() == "firstfirst"
+
+    run(main)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from types import TracebackType
+from typing import Generic, Self, TypeVar
 
 import httpx2
 
 from hesper._types import ASGIApp
+from hesper.lifespan import Lifespan
+from hesper.testing.belonging import Belonging
 from hesper.testing.conversation import Conversation
 from hesper.testing.requests import (
     DEFAULT_BASE_URL,
@@ -94,6 +97,30 @@ class AsyncTestClient(httpx2.AsyncClient, Generic[AppT]):
             transport=self._app_transport,
             trust_env=False,
         )
+        self._belonging = Belonging(self._app_transport.server)
+
+    @property
+    def lifespan(self) -> Lifespan:
+        """The lifespan of the block, if the app is a `Hesper`.
+
+        Raises:
+            RuntimeError: None runs, or the app is none of Hesper's.
+        """
+        return self._belonging.lifespan
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self._belonging.begin()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        self._belonging.end()
+        await super().__aexit__(exc_type, exc_value, traceback)
 
     def websocket_connect(
         self,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Generic, Literal, TypeVar
+from types import TracebackType
+from typing import Any, Generic, Literal, Self, TypeVar
 
 import httpx2
 from anyio.from_thread import BlockingPortal
 
 from hesper._types import ASGIApp
+from hesper.lifespan import Lifespan
+from hesper.testing.belonging import Belonging
 from hesper.testing.conversation import Conversation
 from hesper.testing.portal import Portals, PortalTransport
 from hesper.testing.portal_websocket import WebSocketTestSession
@@ -107,6 +110,30 @@ class TestClient(httpx2.Client, Generic[AppT]):
             transport=self._portal_transport,
             trust_env=False,
         )
+        self._belonging = Belonging(server)
+
+    @property
+    def lifespan(self) -> Lifespan:
+        """The lifespan of the block, if the app is a `Hesper`.
+
+        Raises:
+            RuntimeError: None runs, or the app is none of Hesper's.
+        """
+        return self._belonging.lifespan
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self._belonging.begin()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        self._belonging.end()
+        super().__exit__(exc_type, exc_value, traceback)
 
     def portal(self) -> AbstractContextManager[BlockingPortal]:
         """Return anyio's portal into the app's thread, for a `with` block.

@@ -1,0 +1,63 @@
+"""The lifespan that runs inside a client's block, and whose the block's `app.state` is."""
+
+from __future__ import annotations
+
+import weakref
+from contextlib import suppress
+from contextvars import Token
+from typing import Any
+
+from hesper._types import LIFESPAN_KEY
+from hesper.lifespan import Lifespan
+from hesper.lifetime import BELONGS_TO
+from hesper.registry import live
+from hesper.testing.server import Server
+
+
+class Belonging:
+    """Makes the block of a client belong to the lifespan that it runs; lives with the client.
+
+    Args:
+        server: The client's side of the server.
+    """
+
+    __slots__ = ("__weakref__", "_server", "_token")
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._token: Token[weakref.ref[Any]] | None = None
+
+    @property
+    def lifespan(self) -> Lifespan:
+        """The lifespan that runs.
+
+        Raises:
+            RuntimeError: None runs, or the app is none of Hesper's.
+        """
+        found = self._found()
+        if found is None:
+            raise RuntimeError(
+                "no lifespan of a Hesper app runs in this client; use it as `with client:`"
+            )
+        return found
+
+    def _found(self) -> Lifespan | None:
+        offered = (self._server.namespace or {}).get(LIFESPAN_KEY)
+        if isinstance(offered, Lifespan):
+            return offered
+        app = self._server.app
+        running = [found for found in live.members("lifespan") if isinstance(found, Lifespan)]
+        return next((found for found in reversed(running) if found.app is app), None)
+
+    def begin(self) -> None:
+        """Let the caller's context belong to the lifespan, if one runs."""
+        found = self._found()
+        if found is not None:
+            self._token = BELONGS_TO.set(weakref.ref(found))
+
+    def end(self) -> None:
+        """Let the caller's context belong to what it belonged to before."""
+        token, self._token = self._token, None
+        if token is not None:
+            with suppress(ValueError):  # left in another context than entered, as fixtures may be
+                BELONGS_TO.reset(token)
