@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import threading
 import warnings
 import weakref
 from collections.abc import Callable
@@ -145,16 +144,11 @@ def test_a_loop_that_is_closed_inside_of_another_cannot_run_its_exits_and_warns(
     async def inner() -> None:
         await loop_local.enter(journal.resource("a"))
 
-    def run_in_a_thread(loop: asyncio.AbstractEventLoop) -> None:
-        thread = threading.Thread(target=loop.run_until_complete, args=(inner(),))
-        thread.start()
-        thread.join()
+    loops = [asyncio.new_event_loop()]
+    loops[0].run_until_complete(inner())
 
     async def main() -> None:
-        loop = asyncio.new_event_loop()
-        await asyncio.to_thread(run_in_a_thread, loop)
-        loop.close()
-        del loop
+        loops.pop().close()
         gc.collect()
 
     with warnings.catch_warnings(record=True) as caught:
