@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import copy
 import gc
 import logging
-import pickle
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from hesper import Hesper, get, live
-from hesper.registry import Live, Record, Registry, attached
+from hesper.registry import Registry, _Member
 
 
 @pytest.fixture(autouse=True)
@@ -389,190 +385,16 @@ def test_arrivals_and_departures_balance_under_stress() -> None:
     assert len(arrived) == len(departed) == 2_000
 
 
-def test_what_is_attached_is_made_once_and_found_again() -> None:
-    made: list[object] = []
-
-    def make() -> object:
-        made.append(object())
-        return made[-1]
-
-    owner = Thing()
-    assert attached(owner, "key", make) is attached(owner, "key", make)
-    assert attached(owner, "other", make) is made[1]
-    assert attached(Thing(), "key", make) is made[2]
-    assert len(made) == 3
-
-
-def test_what_is_attached_goes_with_its_owner() -> None:
-    owner = Thing()
-    gone = weakref.ref(attached(owner, "key", Thing))
-    assert gone() is not None
-    del owner
-    assert gone() is None
-
-
-def test_an_attached_value_may_refer_to_its_owner() -> None:
-    def make() -> weakref.ref[Thing]:
-        owner = Thing()
-        attached(owner, "key", lambda: [owner])
-        return weakref.ref(owner)
-
-    gone = make()
-    assert gone() is not None
-    gc.collect()
-    assert gone() is None
-
-
-def test_none_can_be_attached() -> None:
-    calls: list[int] = []
-    owner = Thing()
-    for _ in range(2):
-        assert attached(owner, "key", lambda: calls.append(1)) is None
-    assert calls == [1]
-
-
-def test_a_factory_that_fails_attaches_nothing() -> None:
-    owner = Thing()
-    with pytest.raises(ZeroDivisionError):
-        attached(owner, "key", lambda: 1 / 0)
-    assert attached(owner, "key", lambda: 1) == 1
-
-
-def test_a_copy_of_the_owner_has_nothing_attached() -> None:
-    owner = Thing()
-    mine = attached(owner, "key", Thing)
-    copies: list[Callable[[Thing], Thing]] = [
-        copy.copy,
-        copy.deepcopy,
-        lambda thing: pickle.loads(pickle.dumps(thing)),
-    ]
-    for make in copies:
-        twin = make(owner)
-        theirs = attached(twin, "key", Thing)
-        assert theirs is not mine
-        assert attached(twin, "key", Thing) is theirs
-    assert attached(owner, "key", Thing) is mine
-
-
-class Slotted:
-    """Has no namespace."""
-
-    __slots__ = ()
-
-
-@pytest.mark.parametrize("owner", [5, Slotted(), Thing])
-def test_what_cannot_hold_values_is_refused(owner: object) -> None:
-    with pytest.raises(TypeError, match=r"nothing can be attached to .* no __dict__ to write to"):
-        attached(owner, "key", object)
-
-
-def test_threads_that_attach_at_once_get_the_same_value() -> None:
-    for _ in range(100):
-        owner, barrier = Thing(), threading.Barrier(4)
-        found: list[Thing] = []
-
-        def attach(
-            owner: Thing = owner,
-            barrier: threading.Barrier = barrier,
-            found: list[Thing] = found,
-        ) -> None:
-            barrier.wait()
-            found.append(attached(owner, "key", Thing))
-
-        threads = [threading.Thread(target=attach) for _ in range(4)]
-        for worker in threads:
-            worker.start()
-        for worker in threads:
-            worker.join()
-        assert len(set(map(id, found))) == 1
-
-
-@get("/")
-async def index() -> str:
-    return "served"
-
-
-def test_live_lists_the_apps_that_are_alive_as_plain_records() -> None:
-    before = live.apps
-    app = Hesper([index])
-    [record] = [record for record in live.apps if record not in before]
-    assert isinstance(record, Record)
-    assert record.kind == "app"
-    assert record.name == f"Hesper at {id(app):#x}"
-    assert record.details == {"routes": 1}
-    assert record.since <= time.time()
-    del app
-    assert record not in live.apps
-
-
-def test_live_lists_the_lifespans_that_are_running() -> None:
-    app = Hesper([index])
-
-    def of_app() -> list[Record]:
-        return [record for record in live.lifespans if f"{id(app):#x}" in record.name]
-
-    async def main() -> None:
-        async with app.lifespan(), app.lifespan():
-            running = of_app()
-            assert [record.kind for record in running] == ["lifespan", "lifespan"]
-            assert running[0].details == {"phase": "ready", "connections": 0}
-        assert of_app() == []
-
-    assert of_app() == []
-    asyncio.run(main())
-
-
-def test_records_keep_nothing_alive() -> None:
-    app = Hesper([index])
-    records = live.apps
-    gone = weakref.ref(app)
-    del app
-    assert gone() is None
-    assert records
-
-
-class Plain:
-    """Can be listed in `live`."""
-
-    def describe(self) -> tuple[str, dict[str, str]]:
-        return "plain", {"is": "plain"}
-
-
-def test_what_is_listed_in_live_can_be_taken_out_again() -> None:
-    here, plain = Live(), Plain()
-    here.add("server", plain)
-    assert here.members("server") == (plain,)
-    assert [record.name for record in here.servers] == ["plain"]
-    here.discard("server", plain)
-    assert here.servers == ()
-    assert here.apps == here.lifespans == ()
-
-
-def test_live_can_be_read_while_members_come_and_go() -> None:
-    here = Live()
-    failures: list[BaseException] = []
-    done = threading.Event()
-
-    def come_and_go() -> None:
-        while not done.is_set():
-            plain = Plain()
-            here.add("server", plain)
-            here.discard("server", plain)
-            here.add("server", plain)
-
-    def read() -> None:
-        try:
-            for _ in range(2_000):
-                assert all(record.kind == "server" for record in here.servers)
-        except BaseException as failure:
-            failures.append(failure)
-        finally:
-            done.set()
-
-    threads = [threading.Thread(target=work) for work in (come_and_go, come_and_go, read)]
-    for worker in threads:
-        worker.start()
-    for worker in threads:
-        worker.join()
-    assert failures == []
-    assert here.servers == ()
+def test_a_member_takes_the_place_of_one_that_is_gone_and_not_yet_forgotten() -> None:
+    departed: list[str] = []
+    registry: Registry[Thing] = Registry(departed=departed.append, label=lambda _: "it")
+    one = Thing()
+    # Another thread may be about to forget it.
+    gone = _Member(Thing())
+    gone.key, gone.since, gone.label = id(one), 0.0, "the one before"
+    registry._members[id(one)] = gone
+    registry.add(one)
+    assert list(registry) == [one]
+    assert departed == ["the one before"]
+    registry._remove(gone)
+    assert list(registry) == [one]

@@ -91,13 +91,17 @@ class LoopContainer:
             self._makers[task] = making
         interruption = await self._backend.outlast(resident.ready, resident.cancel)
         self._makers.pop(task, None)
+        error = None if resident.is_entered else resident.take_error()
+        if interruption is not None and isinstance(error, (KeyboardInterrupt, SystemExit)):
+            error = None  # it has ended the loop, and with that cancelled the caller
         try:
-            _raise(interruption)
+            try:
+                _raise(interruption)
+            finally:
+                _raise(error)
         finally:
-            # These frames hang on the error's traceback.
-            del interruption, making, task
-            if not resident.is_entered:
-                _raise(resident.take_error())
+            # This frame hangs on the error's traceback.
+            del error, interruption, making, task
         return resident.take_value()
 
     def _died(self, resident: Resident) -> None:

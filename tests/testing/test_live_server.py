@@ -17,6 +17,7 @@ from websockets.sync.client import connect
 from hesper import Hesper, Lifespan, WebSocket, get, live, websocket
 from hesper._types import Receive, Scope, Send
 from hesper.testing import LiveServer
+from hesper.testing.uvicorn_server import UvicornServer
 
 events: list[str] = []
 
@@ -243,3 +244,12 @@ def test_the_lifespan_runs_in_the_server_s_thread() -> None:
 
     with LiveServer(Hesper([index], on_startup=[start])):
         assert names == ["hesper: LiveServer"]
+
+
+def test_a_server_that_fails_by_itself_says_how() -> None:
+    closed = socket.socket()
+    closed.close()
+    with pytest.raises(RuntimeError, match="the server could not start: ") as info:
+        UvicornServer(Hesper([index]), drain_timeout=1).start(closed)
+    assert isinstance(info.value.__cause__, OSError)
+    assert server_threads() == []
