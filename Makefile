@@ -37,6 +37,9 @@ format: $(READY)  ## Format the code and mend what can be mended.
 bench: $(READY)  ## Compare Hesper with a hand-written ASGI app, and with peers where installed.
 	$(BIN)/python -m benchmarks
 
+docs: $(READY)  ## Write what is generated in the documentation.
+	$(BIN)/python -m docs.generate
+
 lock: $(READY)  ## Write requirements/dev.txt anew from pyproject.toml.
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -53,4 +56,4 @@ $(READY): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help serve test lint types check format bench lock clean
+.PHONY: help serve test lint types check format bench docs lock clean

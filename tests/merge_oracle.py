@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from hypothesis import strategies as st
 
 from hesper import Extend, Provide, Replace, Request, Response, WebSocket
 from hesper._merge import UNSET
-from hesper.datastructures import Cookie, ResponseHeader
+from hesper.datastructures import CacheControlHeader, Cookie, ETag, ResponseHeader
+from hesper.dto import DataclassDTO, MsgspecDTO
 from hesper.params import Parameter
 
 # The design's table, written out again.
@@ -57,6 +60,15 @@ def third(*_: object) -> None: ...
 def fourth(*_: object) -> None: ...
 
 
+@dataclass
+class Point:
+    x: int
+
+
+class Pair(msgspec.Struct):
+    y: int
+
+
 class OwnRequest(Request): ...
 
 
@@ -102,7 +114,10 @@ def by(keys: st.SearchStrategy[Any], values: st.SearchStrategy[Any]) -> st.Searc
 
 
 HOOKS: Final = (st.one_of(FUNCTIONS, some(FUNCTIONS), st.none()), normal_hooks)
-ANYTHING: Final = (st.one_of(st.none(), st.integers()), lambda written: written)
+DTOS: Final = (
+    st.sampled_from([None, DataclassDTO[Point], MsgspecDTO[Pair]]),
+    lambda written: written,
+)
 TEXT: Final = st.text("xyz", max_size=2)
 HEADER: Final = st.builds(
     ResponseHeader, name=st.sampled_from(["X-A", "x-a", "X-B"]), value=st.sampled_from(["1", "2"])
@@ -116,11 +131,17 @@ WRITTEN: Final[dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], Any]]]] =
     "before_request": HOOKS,
     "after_request": HOOKS,
     "after_response": HOOKS,
-    "cache_control": ANYTHING,
-    "etag": ANYTHING,
-    "dto": ANYTHING,
-    "return_dto": ANYTHING,
-    "include_in_schema": (st.one_of(st.none(), st.booleans()), lambda written: written),
+    "cache_control": (
+        st.one_of(st.none(), st.builds(CacheControlHeader, max_age=st.integers(0, 9))),
+        lambda written: written,
+    ),
+    "etag": (st.one_of(st.none(), st.builds(ETag, value=NAMES)), lambda written: written),
+    "dto": DTOS,
+    "return_dto": DTOS,
+    "include_in_schema": (
+        st.one_of(st.none(), st.booleans()),
+        lambda written: written is not False,
+    ),
     "request_class": classes(Request, OwnRequest),
     "response_class": classes(Response, OwnResponse),
     "websocket_class": classes(WebSocket, OwnWebSocket),

@@ -290,7 +290,7 @@ def test_the_plans_and_endpoints_go_with_the_app() -> None:
     with without_collector():
         app = whole_app()
         answer(app, "GET", "/r/books/5")
-        plans = [plan.handler for plan in vars(app)["_plans"]]
+        plans = [plan.handler for plan in app._wiring.plans]
         references = [weakref.ref(handler) for handler in plans]
         del plans, app
         assert [reference() for reference in references] == [None] * len(references)

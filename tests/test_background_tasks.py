@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from hesper.background_tasks import BackgroundTask, BackgroundTasks
+from hesper.background_tasks import BackgroundTask, BackgroundTasks, background
 
 pytestmark = pytest.mark.anyio
 
@@ -88,6 +88,31 @@ async def test_failures_at_the_same_time_come_out_as_a_group() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         await tasks()
     assert caught.group_contains(LookupError)
+
+
+async def test_background_makes_a_task_with_its_arguments() -> None:
+    calls: list[tuple[int, int]] = []
+
+    async def work(a: int, b: int) -> None:
+        calls.append((a, b))
+
+    task = background(work, 1, b=2)
+    assert isinstance(task, BackgroundTask)
+    assert (task.fn, task.args, task.kwargs) == (work, (1,), {"b": 2})
+    await task()
+    assert calls == [(1, 2)]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_somebody_else_may_make_the_calls(at_once: bool) -> None:
+    made: list[BackgroundTask] = []
+
+    async def note(task: BackgroundTask) -> None:
+        made.append(task)
+
+    tasks = [BackgroundTask(print), background(print)]
+    await BackgroundTasks(tasks, run_in_task_group=at_once).run(note)
+    assert made == tasks
 
 
 def test_tasks_can_be_weakly_referenced() -> None:

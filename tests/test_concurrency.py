@@ -16,7 +16,16 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from hesper.concurrency import ended_by, ensure_async, in_thread, is_async_callable
+from hesper import Hesper, get
+from hesper.concurrency import (
+    ended_by,
+    ensure_async,
+    finish_in_thread,
+    in_thread,
+    is_async_callable,
+    thread_limiter,
+)
+from tests.compile.driver import request
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
@@ -166,23 +175,88 @@ async def test_a_task_cancelled_by_asyncio_waits_for_the_thread() -> None:
 @only_asyncio
 async def test_a_call_cancelled_before_its_thread_begins_is_never_made() -> None:
     made: list[str] = []
-    limiter = anyio.to_thread.current_default_thread_limiter()
-    total, limiter.total_tokens = limiter.total_tokens, 1
+    limiter = thread_limiter()
+    limiter.total_tokens = 1
     go_on = threading.Event()
-    try:
-        first = asyncio.create_task(in_thread(go_on.wait))
-        await until(lambda: not limiter.available_tokens)
-        second = asyncio.create_task(in_thread(made.append, "second"))
-        for _ in range(5):
-            await asyncio.sleep(0)
-        second.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await second
-        go_on.set()
-        await first
-    finally:
-        limiter.total_tokens = total
+    first = asyncio.create_task(in_thread(go_on.wait))
+    await until(lambda: limiter.borrowed_tokens == 1)
+    second = asyncio.create_task(in_thread(made.append, "second"))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    go_on.set()
+    await first
     assert made == []
+
+
+@only_asyncio
+async def test_as_many_threads_work_as_the_limiter_says() -> None:
+    go_on = threading.Event()
+    calls = [asyncio.create_task(in_thread(go_on.wait)) for _ in range(60)]
+    await until(lambda: thread_limiter().borrowed_tokens == 40)
+    thread_limiter().total_tokens = 50
+    await until(lambda: thread_limiter().borrowed_tokens == 50)
+    go_on.set()
+    await asyncio.gather(*calls)
+    assert thread_limiter().borrowed_tokens == 0
+
+
+@only_asyncio
+async def test_threads_of_users_and_of_hesper_do_not_wait_for_each_other() -> None:
+    go_on = threading.Event()
+    default = anyio.to_thread.current_default_thread_limiter()
+    async with anyio.create_task_group() as group:
+        for _ in range(int(default.total_tokens)):
+            group.start_soon(lambda: anyio.to_thread.run_sync(go_on.wait))
+        await until(lambda: not default.available_tokens)
+        assert await in_thread(lambda: "served") == "served"
+        go_on.set()
+    go_on.clear()
+    async with anyio.create_task_group() as group:
+        for _ in range(40):
+            group.start_soon(in_thread, go_on.wait)
+        await until(lambda: thread_limiter().borrowed_tokens == 40)
+        assert await anyio.to_thread.run_sync(lambda: "served") == "served"
+        assert await finish_in_thread(lambda: "closed") == "closed"
+        go_on.set()
+
+
+@only_asyncio
+async def test_a_cancelled_caller_waits_for_its_thread_alone() -> None:
+    go_on, ended = threading.Event(), threading.Event()
+    thread_limiter().total_tokens = 2
+    first = asyncio.create_task(in_thread(ended.wait))
+    second = asyncio.create_task(in_thread(go_on.wait))
+    await until(lambda: thread_limiter().borrowed_tokens == 2)
+    first.cancel()
+    ended.set()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert not second.done()
+    go_on.set()
+    await second
+
+
+def test_each_loop_has_a_limiter_which_goes_with_it() -> None:
+    async def use() -> weakref.ref[Any]:
+        thread_limiter().total_tokens = 3
+        await in_thread(int)
+        return weakref.ref(asyncio.get_running_loop())
+
+    async def look() -> float:
+        return thread_limiter().total_tokens
+
+    reference = asyncio.run(use())
+    assert asyncio.run(look()) == 40
+    gc.collect()
+    assert reference() is None
+
+
+def test_without_a_loop_there_is_no_limiter() -> None:
+    with pytest.raises(RuntimeError):
+        thread_limiter()
 
 
 class CallsAsync:
@@ -369,3 +443,39 @@ async def test_outside_of_a_task_it_says_what_it_needs() -> None:
     asyncio.get_running_loop().call_soon(step)
     await asyncio.sleep(0)
     assert "no current task" in str(told[0])
+
+
+def test_hundreds_of_blocking_handlers_end_with_their_app() -> None:
+    steps: list[str] = []
+    go_on = threading.Event()
+
+    def session() -> Iterator[str]:
+        steps.append("entered")
+        yield "session"
+        steps.append("exited")
+
+    @get("/", dependencies={"session": session})
+    def handler(session: str) -> str:
+        go_on.wait()
+        steps.append("served")
+        return session
+
+    async def main() -> list[int]:
+        app = Hesper([handler])
+        async with app.lifespan():
+            requests = [asyncio.create_task(request(app, "GET", "/")) for _ in range(200)]
+            await until(lambda: thread_limiter().borrowed_tokens == 40)
+            asyncio.get_running_loop().call_soon(go_on.set)
+        return [(await one).status for one in requests]
+
+    before = set(threading.enumerate())
+    assert asyncio.run(main()) == [200] * 200
+    assert {step: steps.count(step) for step in steps} == {
+        "entered": 200,
+        "served": 200,
+        "exited": 200,
+    }
+    left = set(threading.enumerate()) - before
+    for thread in left:
+        thread.join(10)  # they are told to end, and nothing waits for them
+    assert not any(thread.is_alive() for thread in left)

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hesper import Controller, Hesper, Replace, Request, Response, Router, get, post
 from hesper.controller import layers_of
 from hesper.exceptions import ConfigurationError, PermissionDeniedException
-from hesper.layer import NOT_YET, RULES, changes_of
+from hesper.layer import RULES, changes_of
 from tests.asgi_driver import answer
 from tests.test_layer import typos
 
@@ -91,12 +91,6 @@ def test_an_annotation_without_value_sets_nothing() -> None:
             type("Books", (Controller,), {"__annotations__": {"guards": list, "guard": list}})
         )
     ] == [{}]
-
-
-@pytest.mark.parametrize("option", sorted(NOT_YET))
-def test_an_option_without_an_engine_is_refused(option: str) -> None:
-    with pytest.raises(TypeError, match=r"Books: \w+"):
-        controller(**{option: None})
 
 
 @pytest.mark.parametrize(

@@ -388,7 +388,7 @@ def naive(
     table: list[tuple[tuple[str, ...], str]], path: str, method: str
 ) -> tuple[str, list[str]] | set[str]:
     """Return the best route and its values, or the methods that the path has."""
-    if len(path) > 1 and path.endswith("/"):
+    if len(path) > 1 and path.endswith("/") and not path.endswith("//"):
         path = path[:-1]
     segments = path.split("/")[1:] if path != "/" else []
     fits = [
@@ -418,6 +418,7 @@ TARGETS: Final = st.lists(
 @example([(("a", "{x:path}"), "GET"), (("{x:str}", "b"), "GET")], "/a/b", "GET")
 @example([(("a", "{x:str}"), "POST"), (("{x:str}", "b"), "GET")], "/a/b", "GET")
 @example([(("{x:int}", "b"), "GET"), (("{x:str}",), "GET")], "/1", "GET")
+@example([((), "GET")], "//", "GET")
 def test_any_table_of_routes_is_searched_as_by_trying_everything(
     table: list[tuple[tuple[str, ...], str]], path: str, method: str
 ) -> None:

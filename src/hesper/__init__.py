@@ -14,6 +14,7 @@ _HOME: Final = {
     "Extend": "hesper._merge",
     "Hesper": "hesper.app",
     "Lifespan": "hesper.lifespan",
+    "Lifetime": "hesper.lifetime",
     "MediaType": "hesper.enums",
     "Provide": "hesper.di",
     "Replace": "hesper._merge",

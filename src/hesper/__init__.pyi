@@ -19,6 +19,7 @@ from hesper.handlers import put as put
 from hesper.handlers import route as route
 from hesper.handlers import websocket as websocket
 from hesper.lifespan import Lifespan as Lifespan
+from hesper.lifetime import Lifetime as Lifetime
 from hesper.registry import live as live
 from hesper.response import Response as Response
 from hesper.router import Router as Router

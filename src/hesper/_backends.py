@@ -55,11 +55,16 @@ class Unhooked:
 
 
 class AsyncioBackend:
-    """asyncio, and loops that keep its rules, uvloop among them."""
+    """asyncio, and loops that keep its rules, uvloop among them.
 
-    __slots__ = ("__weakref__", "_running")
+    Args:
+        outlasting: Whether tenants go on when the loop, as it ends, cancels all tasks it knows.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("__weakref__", "_outlasting", "_running")
+
+    def __init__(self, *, outlasting: bool = True) -> None:
+        self._outlasting = outlasting
         self._running: set[asyncio.Task[Any]] = set()
 
     def event(self) -> Event:
@@ -75,14 +80,15 @@ class AsyncioBackend:
         return asyncio.current_task()
 
     def start(self, tenant: Tenant, context: Context) -> None:
-        """Start the task of *tenant*, which the end of the loop does not cancel."""
+        """Start the task of *tenant*."""
         task = self._task(_outcome(tenant), context)
-        # A loop that ends cancels all tasks it knows, before it closes generators: ours must
-        # outlast that. (asyncio, Extending: task life-time support.)
-        asyncio._unregister_task(task)
-        # The container's own warning says what is left open when a loop is dropped.
-        private: Any = task
-        private._log_destroy_pending = False
+        if self._outlasting:
+            # A loop that ends cancels all tasks it knows, before it closes generators: ours must
+            # outlast that. (asyncio, Extending: task life-time support.)
+            asyncio._unregister_task(task)
+            # The container's own warning says what is left open when a loop is dropped.
+            private: Any = task
+            private._log_destroy_pending = False
         tenant.task, tenant.cancel_task = task, task.cancel
         task.add_done_callback(lambda done: tenant.finished(_error(done, tenant)))
 

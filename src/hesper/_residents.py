@@ -126,6 +126,7 @@ class Resident(Tenant):
         backend: The kind of loop.
         entered: Called when it is entered.
         died: Called when it has ended without having been asked to.
+        place: How messages call what it ends with.
     """
 
     __slots__ = (
@@ -134,6 +135,7 @@ class Resident(Tenant):
         "_died",
         "_entered",
         "_manager",
+        "_place",
         "_value",
         "is_entered",
         "ready",
@@ -145,8 +147,10 @@ class Resident(Tenant):
         backend: Backend,
         entered: Callable[[Resident], object],
         died: Callable[[Resident], object],
+        place: str,
     ) -> None:
         super().__init__(backend)
+        self._place = place
         self._manager = manager
         self._entered = entered
         self._died = died
@@ -186,7 +190,7 @@ class Resident(Tenant):
         """Take note that the task has ended, and how."""
         was_asked = self._asked.is_set()
         if error is not None and self.is_entered:
-            when = "was exited at the end of its loop" if was_asked else "was open"
+            when = f"was exited at the end of {self._place}" if was_asked else "was open"
             error.add_note(f"raised when {self._manager!r} {when}")
         super().finished(error)
         self.ready.set()
@@ -234,10 +238,23 @@ class Deferred(Tenant):
 class Making:
     """A value that is being made; lives as long as it is known, or somebody waits for it."""
 
-    __slots__ = ("__weakref__", "done", "error", "trace", "value", "waits_for")
+    __slots__ = (
+        "__weakref__",
+        "done",
+        "error",
+        "is_given_up",
+        "task",
+        "trace",
+        "value",
+        "waits_for",
+    )
 
     def __init__(self, done: Event) -> None:
         self.done = done
+        self.task: Any = None
+        """The task that makes it and nothing else, while it does."""
+        self.is_given_up = False
+        """Whether it was cancelled for a reason that does not concern those who wait for it."""
         self.waits_for: Making | None = None
         """Another one, without which this cannot go on."""
         self.error: BaseException | None = None

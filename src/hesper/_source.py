@@ -32,7 +32,9 @@ class Source:
     """
 
     def __init__(self, head: str, taken: tuple[str, ...] = ()) -> None:
-        self._lines = [head]
+        self.head = head
+        """The first line."""
+        self._lines: list[str] = []
         self._depth = 1
         self._taken: set[str] = {*taken, *keyword.kwlist, *_BUILTINS}
         self._bound: dict[str, object] = {}
@@ -70,7 +72,7 @@ class Source:
     @property
     def text(self) -> str:
         """The source so far."""
-        return "\n".join(self._lines) + "\n"
+        return "\n".join((self.head, *self._lines)) + "\n"
 
     def build(self, function: str, label: str) -> Callable[..., Any]:
         """Compile the text and return its function.

@@ -8,7 +8,7 @@ protocol here, so that imports run one way.
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -56,6 +56,11 @@ class Application(Protocol):
     """What lower floors need of the application: the type of `request.app`."""
 
     @property
+    def debug(self) -> bool:
+        """Whether a 500 tells developers what has happened."""
+        ...
+
+    @property
     def state(self) -> Any:
         """The state of the caller's lifespan."""
         ...
@@ -69,6 +74,10 @@ class Application(Protocol):
         """Return the path of the handler called *name*."""
         ...
 
+    async def resolve_for(self, scope: Scope, receive: Receive, send: Send, key: Any) -> Any:
+        """Return a dependency of the connection of *scope*."""
+        ...
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         ...
@@ -80,6 +89,11 @@ class RouteHandler(Protocol):
     @property
     def opt(self) -> Any:
         """The free-form values of the handler and the layers above it."""
+        ...
+
+    @property
+    def type_encoders(self) -> Any:
+        """By type, the functions that turn values into something encodable."""
         ...
 
     @property
@@ -117,8 +131,31 @@ ExceptionHandler: TypeAlias = Callable[..., object]
 Middleware: TypeAlias = Callable[..., ASGIApp]
 """`(app) -> app`: wraps an ASGI application in another."""
 
+
+class DeclaredMiddleware(Protocol):
+    """Middleware with arguments, as Starlette's `Middleware(cls, *args, **kwargs)` declares it."""
+
+    @property
+    def cls(self) -> Callable[..., Any]:
+        """What makes the middleware: `cls(app, *args, **kwargs)`."""
+        ...
+
+    @property
+    def args(self) -> Iterable[Any]:
+        """Its arguments by position, behind the app."""
+        ...
+
+    @property
+    def kwargs(self) -> Mapping[str, Any]:
+        """Its arguments by keyword."""
+        ...
+
+
 Provider: TypeAlias = Callable[..., object]
 """Makes a dependency; its arguments are injected as a handler's are."""
 
 LIFESPAN_KEY: Final = "hesper.lifespan"
 """Where `scope["state"]` holds the lifespan that a connection belongs to."""
+
+CONNECTION_VALUES: Final = "hesper_values"
+"""Where the scope holds the values of its connection, if the app has providers of any."""

@@ -5,24 +5,23 @@ from __future__ import annotations
 import asyncio
 import inspect
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import FrozenInstanceError, dataclass, field
 from typing import Any, Never, Self
 
-from hesper._compile.errors import Finish, Recovery, observe
-from hesper._compile.matcher import Matcher
-from hesper._compile.reply import Replies, layer_defaults
-from hesper._compile.routes import Missing, add_plans, within
-from hesper._plan.path import PathTemplate
-from hesper._plan.plan import Plan, exception_handlers_of, plan_route
+from hesper._compile.errors import observe
+from hesper._did_you_mean import did_you_mean
+from hesper._openapi import DocumentConfig
+from hesper._plan.plan import Plan
 from hesper._plan.reverse import reverse_path
-from hesper._plan.walk import Walk
-from hesper._types import LIFESPAN_KEY, ASGIApp, Empty, Message, Receive, Scope, Send
+from hesper._types import LIFESPAN_KEY, ASGIApp, Empty, EmptyType, Message, Receive, Scope, Send
+from hesper._wiring import Documentation, LifespanParts, Wiring, overridden, wired
 from hesper.config.app import (
     NAMES,
     AfterExceptionHookHandler,
     AppConfig,
     BeforeMessageSendHookHandler,
+    CLIPlugin,
     OnAppInitHandler,
     Plugin,
     initialised,
@@ -30,17 +29,18 @@ from hesper.config.app import (
     options_of,
 )
 from hesper.datastructures import ImmutableState, State
-from hesper.exceptions import ConfigurationError, LifespanNotStarted, NoRouteMatchFoundException
-from hesper.handlers.mount import mount
-from hesper.layer import RULES, Layer, detached, did_you_mean, resolved_options
-from hesper.lifespan.course import Course
-from hesper.lifespan.hooks import LifespanHook, LifespanManager, read_hooks, read_managers
+from hesper.exceptions import LifespanNotStarted, NoRouteMatchFoundException
+from hesper.explanation import Explanation, explain
+from hesper.layer import RULES, Layer
+from hesper.lifespan.hooks import LifespanHook, LifespanManager
 from hesper.lifespan.initial import InitialState
 from hesper.lifespan.lifespan import Lifespan, current_lifespan
 from hesper.lifespan.protocol import serve_lifespan
 from hesper.lifetime import BELONGS_TO
+from hesper.openapi.serving import document_router, serve_document
 from hesper.registry import Details, Registry, live
 from hesper.router import ControllerRouterHandler
+from hesper.routes import Route, route_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -74,8 +74,21 @@ class ApplicationLayer(Layer):
     before_send: BeforeMessageSendHookHandler | Sequence[BeforeMessageSendHookHandler] = ()
     """Called with every message that is sent, and the connection's scope; may change it."""
 
-    plugins: Sequence[Plugin] = ()
-    """Objects whose `on_app_init` is called after the hooks."""
+    drain_timeout: float = 10
+    """Seconds from being told to stop to the end of the connections and tasks that go on."""
+
+    debug: bool = False
+    """Whether a 500 shows the traceback, the route and the request, for developers only."""
+
+    problem_details: bool = False
+    """Whether the bodies of errors are `application/problem+json` (RFC 9457)."""
+
+    plugins: Sequence[Plugin | CLIPlugin] = ()
+    """Objects whose `on_app_init` is called after the hooks, or that add commands to `hesper`."""
+
+    openapi_config: DocumentConfig | EmptyType | None = Empty
+    """What the OpenAPI document says and where it is served, an `OpenAPIConfig`; by default at
+    `/schema`, unless a route of the app's is there. `None` serves none."""
 
 
 class Hesper(ApplicationLayer):
@@ -92,12 +105,10 @@ class Hesper(ApplicationLayer):
     exception_observers: tuple[AfterExceptionHookHandler, ...]
     """The `after_exception` hooks, in order."""
     _before_send: tuple[BeforeMessageSendHookHandler, ...]
-    _course: Course
     _initial_state: State
     _lifespans: Registry[Lifespan]
-    _names: dict[str, list[PathTemplate]]
-    _plans: tuple[Plan, ...]
     _stack: ASGIApp
+    _wiring: Wiring
 
     def __post_init__(self) -> None:
         """Read the tree of layers and plan every route."""
@@ -105,27 +116,22 @@ class Hesper(ApplicationLayer):
         own = vars(self)
         if _several(self.on_app_init) or self.plugins:
             self._initialise()
+        for name in ("debug", "problem_details"):
+            if not isinstance(own[name], bool):
+                # "0" of the environment is true: a debug page would be shown to everybody.
+                raise TypeError(f"{name} takes True or False, not {own[name]!r}")
+        if isinstance(own["drain_timeout"], bool) or not _is_time(own["drain_timeout"]):
+            raise TypeError(f"drain_timeout takes seconds, 0 or more, not {own['drain_timeout']!r}")
         own["_before_send"] = _several(self.before_send)
         own["exception_observers"] = _several(self.after_exception)
-        # A layer of its own: were the app in the plans, it would be in a cycle with them.
-        outermost = detached(self)
-        walk = Walk(outermost, self.path)
-        plans = [plan_route(route, walk.problems) for route in walk.routes(self.route_handlers)]
-        own["_plans"] = tuple(plans)
-        own["_names"] = _names(plans, walk.problems)
-        own["_course"] = _course(own.pop("lifespan"), self, plans, walk.problems)
-        own["_lifespans"] = Registry[Lifespan]()
-        options = resolved_options((outermost,))
-        finish = Finish("routing", options["request_class"], options["after_response"])
-        recovery = _recovery(outermost, options, finish)
-        matcher = Matcher(Missing(recovery))
-        add_plans(matcher, plans, walk.problems)
-        if walk.problems:
-            raise ConfigurationError(*walk.problems)
-        middleware = options["middleware"]
+        parts = LifespanParts(own.pop("lifespan"), self.on_startup, self.on_shutdown)
+        documentation = _documentation(self.openapi_config)
+        self._serve(wired(self, self.route_handlers, self.path, parts, documentation))
+
+    def _serve(self, wiring: Wiring) -> None:
+        """Take *wiring* for the app's own."""
+        vars(self).update(_wiring=wiring, _stack=wiring.stack, _lifespans=Registry[Lifespan]())
         live.add("app", self)
-        stacked = middleware or options["after_response"]
-        own["_stack"] = within(middleware, matcher, recovery, finish) if stacked else matcher
 
     def _initialise(self) -> None:
         """Let hooks and plugins change the options."""
@@ -140,9 +146,14 @@ class Hesper(ApplicationLayer):
             state=self._initial_state,
             after_exception=list(_several(self.after_exception)),
             before_send=list(_several(self.before_send)),
+            drain_timeout=self.drain_timeout,
+            debug=self.debug,
+            problem_details=self.problem_details,
             plugins=list(self.plugins),
+            openapi_config=self.openapi_config,
         )
-        config = initialised(given, _several(self.on_app_init))
+        own["_amendments"] = []
+        config = initialised(given, _several(self.on_app_init), own["_amendments"])
         own.update({name: getattr(config, name) for name in NAMES if name != "state"})
         own["_initial_state"] = _initial(config.state)
         own.update(dict.fromkeys(RULES, Empty))
@@ -196,8 +207,8 @@ class Hesper(ApplicationLayer):
         """Return the lifespan of a connection whose server offers no state, or not this app's."""
         lifespan = self._only_lifespan()
         if lifespan is None:
-            if self._course.to_start:
-                raise LifespanNotStarted(self._not_started())
+            if self._wiring.course.to_start:
+                raise LifespanNotStarted(self._not_started(scope))
             lifespan = self.lifespan()
             lifespan.variables = ((BELONGS_TO, weakref.ref(lifespan)),)
         given = scope.get("state")
@@ -206,17 +217,31 @@ class Hesper(ApplicationLayer):
         scope["state"] = {**around, **lifespan.namespace}
         return lifespan
 
-    def _not_started(self) -> str:
+    def _not_started(self, scope: Scope) -> str:
+        to_start = ", ".join(self._wiring.course.to_start)
+        ended = (scope.get("state") or {}).get(LIFESPAN_KEY)
+        if isinstance(ended, Lifespan) and ended.app is self:
+            return (
+                "the lifespan that this connection belongs to has ended before its server, and "
+                f"with it {to_start}. It was told to stop, or something of it died; the log says "
+                "which"
+            )
         return (
             f"no lifespan of this app is running, so these have not been started: "
-            f"{', '.join(self._course.to_start)}. Serve the app with a server that speaks the ASGI "
+            f"{to_start}. Serve the app with a server that speaks the ASGI "
             "lifespan protocol (daphne does not), or run it yourself: `with TestClient(app)` in "
             "tests, `async with app.lifespan():` elsewhere"
         )
 
     def lifespan(self) -> Lifespan:
         """Return a new run of this app, to be used as `async with app.lifespan() as lifespan:`."""
-        return Lifespan(self, self._initial_state.copy(), self._course, self._lifespans)
+        return Lifespan(
+            self,
+            self._initial_state.copy(),
+            self._wiring.course,
+            self._lifespans,
+            self.drain_timeout,
+        )
 
     def _only_lifespan(self) -> Lifespan | None:
         try:
@@ -257,16 +282,54 @@ class Hesper(ApplicationLayer):
             NoRouteMatchFoundException: There is no such handler, or it takes other parameters.
         """
         try:
-            paths = self._names[name]
+            paths = self._wiring.names[name]
         except KeyError:
             raise NoRouteMatchFoundException(
-                f"no handler is called {name!r}{did_you_mean(name, self._names)}"
+                f"no handler is called {name!r}{did_you_mean(name, self._wiring.names)}"
             ) from None
         return reverse_path(name, paths, path_parameters)
 
+    def override(self, replacements: Mapping[str | type[Any], Any]) -> Self:
+        """Return a new app like this one, with dependencies replaced on every layer.
+
+        Args:
+            replacements: By name or type, a `Provide`, or what else the value itself is, which
+                then lives as long as the one it stands in for.
+
+        Raises:
+            ConfigurationError: No layer has such a dependency, or a provider does not fit.
+        """
+        wiring = overridden(self._wiring, replacements)
+        app = object.__new__(type(self))
+        vars(app).update(vars(self))
+        app._serve(wiring)
+        return app
+
+    async def resolve_for(
+        self, scope: Scope, receive: Receive, send: Send, key: str | type[Any]
+    ) -> Any:
+        """Return a dependency of the connection of *scope*; see `ASGIConnection.resolve`."""
+        return await self._wiring.resolver(scope, key)(scope, receive, send)
+
+    def iter_routes(self) -> Iterator[Route]:
+        """Yield what is known about each route, in the order of their declaration, for tools.
+
+        The routes that the OpenAPI document is served by are not among them.
+        """
+        return map(route_of, _own_plans(self._wiring))
+
+    def explain(self, method: str, path: str) -> Explanation:
+        """Return what the app does with *method* and *path*, and why; `str()` of it is a page.
+
+        Args:
+            method: An HTTP method, or `WEBSOCKET`.
+            path: The path as in a URL: percent-encoded; a query is left out.
+        """
+        return explain(self._wiring.plans, self._wiring.outermost, method, path)
+
     def describe(self) -> tuple[str, Details]:
         """Return what `hesper.live` shows of the app."""
-        return f"{type(self).__name__} at {id(self):#x}", {"routes": len(self._plans)}
+        return f"{type(self).__name__} at {id(self):#x}", {"routes": len(_own_plans(self._wiring))}
 
     @classmethod
     def from_scope(cls, scope: Scope) -> Self:
@@ -281,6 +344,25 @@ class Hesper(ApplicationLayer):
                 "the scope belongs to no connection of a Hesper app"
             )
         return app
+
+
+def _documentation(config: object) -> Documentation | None:
+    if config is None:
+        return None
+    if config is Empty:
+        return Documentation(document_router(Empty), is_implied=True)
+    if not isinstance(config, DocumentConfig):
+        raise TypeError(f"openapi_config takes OpenAPIConfig(...) or None, not {config!r}")
+    return Documentation(document_router(config), is_implied=False)
+
+
+def _own_plans(wiring: Wiring) -> list[Plan]:
+    """Return the plans of the app's own routes."""
+    return [plan for plan in wiring.plans if plan.call.call is not serve_document]
+
+
+def _is_time(given: object) -> bool:
+    return isinstance(given, (int, float)) and 0 <= given < float("inf")
 
 
 def _several(given: Any) -> tuple[Any, ...]:
@@ -300,49 +382,7 @@ def _sending(send: Send, hooks: tuple[BeforeMessageSendHookHandler, ...], scope:
     return sending
 
 
-def _recovery(outermost: Layer, options: Mapping[str, Any], finish: Finish) -> Recovery:
-    """Return what answers the exceptions of routing and of the app's middleware."""
-    return Recovery(
-        "routing",
-        exception_handlers_of((outermost,)),
-        options["request_class"],
-        Replies(layer_defaults(options, 200), options["response_class"]),
-        finish=finish,
-    )
-
-
-def _course(
-    managers: Any, app: ApplicationLayer, plans: Sequence[Plan], problems: list[str]
-) -> Course:
-    mounts = {plan.chain[-1]: (str(plan.path), plan.chain[-1]) for plan in plans}
-    return Course(
-        read_managers(managers, problems),
-        read_hooks(app.on_startup, "start-up hook", problems),
-        read_hooks(app.on_shutdown, "shutdown hook", problems),
-        tuple(
-            (path, mounted)
-            for path, mounted in mounts.values()
-            if isinstance(mounted, mount) and mounted.lifespan != "off"
-        ),
-    )
-
-
 def _initial(given: ImmutableState | Mapping[str, Any] | None) -> State:
     if isinstance(given, State):
         return given.copy()
     return given.mutable_copy() if isinstance(given, ImmutableState) else State(given)
-
-
-def _names(plans: Sequence[Plan], problems: list[str]) -> dict[str, list[PathTemplate]]:
-    """Return the paths of named handlers by name."""
-    owners: dict[str, Plan] = {}
-    names: dict[str, list[PathTemplate]] = {}
-    for plan in plans:
-        name = plan.handler.name
-        if name is None:
-            continue
-        owner = owners.setdefault(name, plan)
-        if owner.call.call != plan.call.call:
-            problems.append(f"two handlers are called {name!r}: {owner.label} and {plan.label}")
-        names.setdefault(name, []).append(plan.path)
-    return names

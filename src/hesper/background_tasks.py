@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, ParamSpec
 
 from hesper.concurrency import in_thread, is_async_callable
 
-__all__ = ("BackgroundTask", "BackgroundTasks")
+__all__ = ("BackgroundTask", "BackgroundTasks", "background")
 
 P = ParamSpec("P")
 
@@ -44,6 +44,26 @@ class BackgroundTask:
             await in_thread(self.fn, *self.args, **self.kwargs)
 
 
+class InjectedTask(BackgroundTask):
+    """What `background` returns: a call whose further arguments are injected when it is made."""
+
+    __slots__ = ()
+
+
+def background(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> BackgroundTask:
+    """Return a call to make after a response, with dependencies of its own.
+
+    It goes wherever a `BackgroundTask` does. What *fn* takes besides *args* and *kwargs* is
+    injected, as for a handler: values of one call are made for it alone, and exited after it.
+
+    Args:
+        fn: What to call: a coroutine function, or a function that then runs in a thread.
+        *args: Its leading arguments.
+        **kwargs: Arguments by name.
+    """
+    return InjectedTask(fn, *args, **kwargs)
+
+
 class BackgroundTasks:
     """Several calls to make after a response has been sent.
 
@@ -68,12 +88,20 @@ class BackgroundTasks:
             ExceptionGroup: What failed, if they are made at the same time; else the first
                 exception as it is.
         """
+        await self.run(_call)
+
+    async def run(self, do: Callable[[BackgroundTask], Coroutine[Any, Any, object]]) -> None:
+        """Have *do* make each call, in turn or at the same time; else like calling this object."""
         if not self.run_in_task_group:
             for task in self.tasks:
-                await task()
+                await do(task)
             return
         from anyio import create_task_group  # here, as it is slow to load
 
         async with create_task_group() as group:
             for task in self.tasks:
-                group.start_soon(task)
+                group.start_soon(do, task)
+
+
+async def _call(task: BackgroundTask) -> None:
+    await task()

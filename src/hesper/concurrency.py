@@ -3,6 +3,8 @@
 * A function that runs in a worker thread is always waited for, whoever cancels the caller, so
   that nothing it uses is closed under it.
 * An exception crosses the line as a value and leaves no reference cycle behind.
+* The threads that Hesper's callers wait for are counted apart from those of anyio's default, so
+  that neither can use up the other's. What ends something is counted nowhere, and never waits.
 """
 
 from __future__ import annotations
@@ -13,12 +15,58 @@ import math
 from _thread import allocate_lock
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial, wraps
-from typing import Any, Final, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+
+__all__ = ["Limiter", "thread_limiter"]
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
 _PENDING: Final = object()
+
+# On the loop itself: who waits for a thread refers to the loop, so that anything else would pin it.
+_LIMITER: Final = "__hesper_thread_limiter__"
+_THREADS: Final = 40
+
+
+class Limiter(Protocol):
+    """What `thread_limiter` returns: the parts of `anyio.CapacityLimiter` that matter here."""
+
+    @property
+    def total_tokens(self) -> float:
+        """How many threads may work at once; may be set at any time."""
+        ...
+
+    @total_tokens.setter
+    def total_tokens(self, value: float) -> None: ...
+
+    @property
+    def borrowed_tokens(self) -> int:
+        """How many threads work now."""
+        ...
+
+
+def thread_limiter() -> Limiter:
+    """Return what limits the worker threads of Hesper on the running loop: 40 at first.
+
+    It lives as long as the loop; `thread_limiter().total_tokens = 100`, such as in a start-up hook,
+    allows more. On trio it is that of anyio.
+
+    Raises:
+        RuntimeError: No loop is running.
+    """
+    # Here, as they are slow to load and often not needed.
+    from anyio import CapacityLimiter
+    from anyio.to_thread import current_default_thread_limiter
+
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return current_default_thread_limiter()
+    if not hasattr(loop, _LIMITER):
+        setattr(loop, _LIMITER, CapacityLimiter(_THREADS))
+    limiter: Limiter = getattr(loop, _LIMITER)
+    return limiter
 
 
 async def in_thread(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -43,7 +91,7 @@ async def in_thread(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) ->
 
     call = _Call(partial(fn, *args, **kwargs))
     try:
-        await run_sync(call.run)
+        await run_sync(call.run, limiter=cast("Any", thread_limiter()))
     except BaseException:
         # anyio shields the thread from its own cancellations only, not from asyncio's.
         if not call.claimed.acquire(blocking=False):
@@ -147,13 +195,13 @@ class _Call(Generic[T]):
 
 async def _outlast(call: _Call[Any]) -> None:
     """Wait for the end of a thread, through cancellations."""
-    from anyio import CancelScope  # here, as they are slow to load
+    from anyio import CancelScope, CapacityLimiter  # here, as they are slow to load
     from anyio.to_thread import run_sync
 
     with CancelScope(shield=True):
         while call.ended.locked():
             try:
-                await run_sync(call.wait)
+                await run_sync(call.wait, limiter=CapacityLimiter(math.inf))
             except asyncio.CancelledError:
                 continue  # the caller passes on the first one
 
@@ -224,23 +272,18 @@ async def _ended_by_task(
     stop: Callable[[], Coroutine[Any, Any, object]],
     work: Callable[[], Coroutine[Any, Any, T]],
 ) -> T | None:
-    task = asyncio.current_task()
-    if task is None:
-        raise RuntimeError("there is no current task: call this from a coroutine of a task")
-    watch = _Watch(task)
+    cancellation = Cancellation()
     watcher = loop.create_task(stop())
-    watcher.add_done_callback(watch.end)
+    watcher.add_done_callback(cancellation)
     outcome = None
     try:
         outcome = await work()
     except asyncio.CancelledError:
-        # As in `asyncio.timeout`: a cancellation by others, besides ours, is passed on.
-        if not watch.ended or task.cancelling() > watch.earlier + 1:
+        if not cancellation.is_alone:
             raise
     finally:
-        watcher.remove_done_callback(watch.end)
-        if watch.ended:
-            task.uncancel()
+        watcher.remove_done_callback(cancellation)
+        cancellation.end()
         watcher.cancel()
         await asyncio.wait([watcher])
     if not watcher.cancelled():
@@ -248,20 +291,44 @@ async def _ended_by_task(
     return outcome
 
 
-class _Watch:
-    """What cancels a task once, when a watcher returns; it lives as long as the watcher."""
+class Cancellation:
+    """Ends, from aside, what the task that makes it does; lives as long as that.
 
-    __slots__ = ("__weakref__", "_task", "earlier", "ended")
+    The task is cancelled as by `Task.cancel()`: what it awaits while it cleans up goes on
+    undisturbed. On asyncio only.
 
-    def __init__(self, task: asyncio.Task[Any]) -> None:
-        self._task = task
-        self.earlier = task.cancelling()
-        self.ended = False
+    Raises:
+        RuntimeError: There is no current task.
+    """
 
-    def end(self, _watcher: asyncio.Task[Any]) -> None:
-        """Cancel the task."""
-        self.ended = True
-        self._task.cancel()
+    __slots__ = ("__weakref__", "_earlier", "_task", "_times")
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        if self._task is None:
+            raise RuntimeError("there is no current task: call this from a coroutine of a task")
+        self._earlier = self._task.cancelling()
+        self._times = 0
+
+    def __call__(self, _watcher: object = None) -> None:
+        """Cancel the task, unless its work has ended."""
+        if self._task is not None:
+            self._times += 1
+            self._task.cancel()
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the task was cancelled by this, and by nobody else since its work began."""
+        # As in `asyncio.timeout`: a cancellation by others, besides ours, is passed on.
+        task = self._task
+        return task is not None and 0 < self._times >= task.cancelling() - self._earlier
+
+    def end(self) -> None:
+        """Take the cancellations back; to be called by the task, once its work has ended."""
+        task, self._task = self._task, None  # an exception of the task may hold this: a cycle
+        if task is not None:
+            for _ in range(self._times):
+                task.uncancel()
 
 
 async def _ended_by_scope(

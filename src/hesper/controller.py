@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from types import FunctionType
 from typing import Any, ClassVar, Final, Self
 
+from hesper._did_you_mean import did_you_mean
+from hesper._place import Place, place_of_caller
 from hesper.handlers.handler import declarations
-from hesper.layer import RULES, Layer, did_you_mean
+from hesper.layer import RULES, Layer
 
 # Low enough to see "guard" and "middlewares", high enough to let a "tag" or a "header" pass.
 _RESEMBLANCE: Final = 0.88
@@ -30,6 +32,8 @@ class Controller(Layer):
     path: ClassVar[str] = "/"
     """The prefix of every path of the class; it may have parameters."""
 
+    _declared_at: ClassVar[Place]
+
     def __new__(cls, *_arguments: object, **_keywords: object) -> Self:
         """Leave all arguments to the subclass's own `__init__`."""
         return object.__new__(cls)
@@ -45,6 +49,7 @@ class Controller(Layer):
             TypeError: An attribute nearly is an option's name, or an option's value does not fit.
         """
         super().__init_subclass__(**keywords)
+        cls._declared_at = place_of_caller()
         for source in _sources(cls):
             if source is cls or not issubclass(source, Controller):
                 _check_names(source)
@@ -99,7 +104,8 @@ def _read(source: type) -> ControllerLayer:
         layer = ControllerLayer(**{name: own[name] for name in RULES if name in own})
     except (TypeError, ValueError) as error:
         raise TypeError(f"{source.__qualname__}: {error}") from None
-    object.__setattr__(layer, "_name", source.__qualname__)
+    # Only a class that is no Controller has no place; finding it out takes long.
+    vars(layer).update(_name=source.__qualname__, _declared_at=own.get("_declared_at", source))
     return layer
 
 

@@ -89,7 +89,7 @@ _PHRASES_OF_CLASSES: Final = {
 }
 
 
-def _phrase(status_code: int) -> str:
+def phrase(status_code: int) -> str:
     """Return what *status_code*, 100 to 599, says in words (RFC 9110 15)."""
     return _PHRASES.get(status_code) or _PHRASES_OF_CLASSES[status_code // 100]
 
@@ -159,7 +159,7 @@ class HTTPException(HesperException):
                 f"{type(self).__name__} got the status code {status}, "
                 "which is none of HTTP's: give one from 100 to 599"
             )
-        super().__init__(detail or _phrase(status))
+        super().__init__(detail or phrase(status))
         self.status_code = status
         self.headers = None if headers is None else dict(headers)
         self.extra = extra

@@ -7,11 +7,12 @@ are layers, so all of them accept every option.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar
 
+from hesper._did_you_mean import did_you_mean
+from hesper._dto import DTO
 from hesper._merge import (
     UNSET,
     Change,
@@ -31,7 +32,10 @@ from hesper._merge import (
     require_callable,
     several,
 )
+from hesper._middleware import read_middleware
+from hesper._place import Place, place_of, place_of_caller
 from hesper._types import (
+    DeclaredMiddleware,
     ExceptionHandler,
     Guard,
     Hook,
@@ -71,6 +75,7 @@ Hooks: TypeAlias = Hook | Sequence[Hook]
 Hooked: TypeAlias = Hooks | Extend[Hooks] | Replace[Hooks | None] | None
 Headers: TypeAlias = Mapping[str, str] | Sequence[ResponseHeader]
 Cookies: TypeAlias = Mapping[str, str] | Sequence[Cookie]
+WhenDisconnected: TypeAlias = Literal["finish", "cancel"]
 
 
 def _read_dependencies(written: object) -> dict[Any, Provide]:
@@ -85,8 +90,10 @@ def _read_dependencies(written: object) -> dict[Any, Provide]:
 def _read_exception_handlers(written: object) -> dict[Any, Any]:
     handlers = mapping_to_callables(written)
     for key in handlers:
-        by_class = isinstance(key, type) and issubclass(key, Exception)
-        if not by_class and (not isinstance(key, int) or isinstance(key, bool)):
+        if isinstance(key, int) and not isinstance(key, bool):
+            if not 100 <= key <= 599:
+                raise TypeError(f"takes status codes from 100 to 599 as keys, not {key!r}")
+        elif not isinstance(key, type) or not issubclass(key, Exception):
             raise TypeError(f"takes exception classes and status codes as keys, not {key!r}")
     return handlers
 
@@ -97,6 +104,14 @@ def _read_parameters(written: object) -> dict[str, ParameterDeclaration]:
         if not isinstance(value, ParameterDeclaration):
             raise TypeError(f"takes a Parameter(...) for {name!r}, not {value!r}")
     return declarations
+
+
+def _read_type_encoders(written: object) -> dict[type[Any], Callable[[Any], Any]]:
+    encoders = mapping_to_callables(written)
+    for key in encoders:
+        if not isinstance(key, type):
+            raise TypeError(f"takes classes as keys, whose instances are encoded, not {key!r}")
+    return encoders
 
 
 def _read_type_decoders(written: object) -> tuple[Any, ...]:
@@ -126,6 +141,7 @@ _MADE_WITH_THE_BODY: Final = {
     "content-type": "it goes with each body; write media_type=... on the handler or the Response",
     "content-length": "it is counted from each body; leave it out, and write media_type=... on the "
     "handler if the type of the body is meant",
+    "transfer-encoding": "it is the server's, which knows how a body travels; leave it out",
 }
 
 
@@ -155,6 +171,44 @@ def _read_body_size(written: object) -> int | None:
     raise TypeError(f"takes a number of bytes, or None for no limit, not {written!r}")
 
 
+def _read_include_in_schema(written: object) -> bool:
+    if written is None:
+        return True
+    if isinstance(written, bool):
+        return written
+    raise TypeError(f"takes True or False, not {written!r}")
+
+
+def _read_tags(written: object) -> tuple[str, ...]:
+    tags = several(written)
+    for tag in tags:
+        if not isinstance(tag, str):
+            raise TypeError(f"takes a list of strings, not {tag!r} in it")
+    return tags
+
+
+def _read_security(written: object) -> tuple[Mapping[str, Sequence[str]], ...]:
+    requirements = several(written)
+    for requirement in requirements:
+        if not isinstance(requirement, Mapping) or any(
+            isinstance(scopes, str) or not isinstance(scopes, Sequence)
+            for scopes in requirement.values()
+        ):
+            raise TypeError(
+                "takes mappings of a security scheme to a list of scopes, such as "
+                f'{{"bearer": []}}, not {requirement!r}'
+            )
+    return requirements
+
+
+def _read_when_disconnected(written: object) -> str:
+    if written is None:
+        return "finish"
+    if isinstance(written, str) and written in {"finish", "cancel"}:
+        return written
+    raise TypeError(f'takes "finish" or "cancel", not {written!r}')
+
+
 def _read_class(kind: type) -> Callable[[object], type]:
     def read(written: object) -> type:
         if written is None:
@@ -162,6 +216,25 @@ def _read_class(kind: type) -> Callable[[object], type]:
         if isinstance(written, type) and issubclass(written, kind):
             return written
         raise TypeError(f"takes a subclass of {kind.__name__}, not {written!r}")
+
+    return read
+
+
+def _read_dto(written: object) -> type[DTO] | None:
+    if written is None:
+        return None
+    if not isinstance(written, type) or not issubclass(written, DTO):
+        raise TypeError(f"takes a DTO, such as DataclassDTO[Book], not {written!r}")
+    if written.model_type is None:
+        raise TypeError(f"takes a DTO with its model; write {written.__name__}[...]")
+    return written
+
+
+def _read_header_object(kind: type) -> Callable[[object], object]:
+    def read(written: object) -> object:
+        if written is not None and not isinstance(written, kind):
+            raise TypeError(f"takes {kind.__name__}(...), or None for none, not {written!r}")
+        return written
 
     return read
 
@@ -189,7 +262,7 @@ class Layer:
     guards: Collected[Guard] = extend(read=callables)
     """Called with the connection and the route handler; raise to refuse the connection."""
 
-    middleware: Collected[Middleware] = extend(read=callables)
+    middleware: Collected[Middleware | DeclaredMiddleware] = extend(read=read_middleware)
     """ASGI middleware around everything inside the layer; the first is the outermost."""
 
     dependencies: Overlaid[str | type[Any], Provide | Provider] = overlay(read=_read_dependencies)
@@ -213,8 +286,9 @@ class Layer:
     response_cookies: Cookies | Extend[Cookies] | Replace[Cookies] = overlay(read=_read_cookies)
     """Cookies of every response; one that the response sets itself wins."""
 
-    type_encoders: Overlaid[Any, Callable[[Any], Any]] = overlay(read=mapping_to_callables)
-    """Functions by type that turn values of responses into something encodable."""
+    type_encoders: Overlaid[Any, Callable[[Any], Any]] = overlay(read=_read_type_encoders)
+    """Functions by type that turn values of responses, and of what a websocket sends, into
+    something encodable."""
 
     type_decoders: (
         TypeDecodersSequence | Extend[TypeDecodersSequence] | Replace[TypeDecodersSequence]
@@ -242,29 +316,36 @@ class Layer:
     )
     """The largest accepted request body in bytes; `None` means no limit."""
 
-    when_disconnected: str | Replace[str] | None = replace("finish")
-    """What becomes of a handler whose client is gone: `"finish"` or `"cancel"`."""
+    when_disconnected: WhenDisconnected | Replace[WhenDisconnected] | None = replace(
+        "finish", read=_read_when_disconnected
+    )
+    """What becomes of a handler whose client is gone: `"finish"`, or `"cancel"`, which still runs
+    the exits of its dependencies and the `after_response` hooks."""
 
-    cache_control: CacheControlHeader | Replace[CacheControlHeader] | None = replace()
-    """The `Cache-Control` header of successful responses."""
+    cache_control: CacheControlHeader | Replace[CacheControlHeader | None] | None = replace(
+        read=_read_header_object(CacheControlHeader)
+    )
+    """The `Cache-Control` header of successful responses; the response's own wins."""
 
-    etag: ETag | Replace[ETag] | None = replace()
-    """The `ETag` header of successful responses."""
+    etag: ETag | Replace[ETag | None] | None = replace(read=_read_header_object(ETag))
+    """The `ETag` header of successful responses, which answers conditional requests; the
+    response's own wins."""
 
-    dto: type[object] | Replace[type[object]] | None = replace()
-    """Transforms the decoded body; `None` switches an outer one off."""
+    dto: type[DTO] | Replace[type[DTO] | None] | None = replace(read=_read_dto)
+    """Transforms the decoded body, and the handler's result if there is no `return_dto`; `None`
+    switches an outer one off."""
 
-    return_dto: type[object] | Replace[type[object]] | None = replace()
+    return_dto: type[DTO] | Replace[type[DTO] | None] | None = replace(read=_read_dto)
     """Transforms the handler's result; `None` switches an outer one off."""
 
-    include_in_schema: bool | Replace[bool] | None = replace(empty=True)
-    """Whether the route appears in the OpenAPI document."""
+    include_in_schema: bool | Replace[bool] | None = replace(True, read=_read_include_in_schema)
+    """Whether the route appears in the OpenAPI document; `None` means it does."""
 
-    tags: Collected[str] = extend()
+    tags: Collected[str] = extend(read=_read_tags)
     """Tags of the route in the OpenAPI document."""
 
-    security: Collected[Mapping[str, Sequence[str]]] = extend()
-    """Security requirements of the route in the OpenAPI document."""
+    security: Collected[Mapping[str, Sequence[str]]] = extend(read=_read_security)
+    """Security requirements of the route in the OpenAPI document, of which a client meets one."""
 
     def __new__(cls, *_positional: object, **options: object) -> Self:
         """Refuse unknown keywords with the name that was probably meant."""
@@ -272,7 +353,9 @@ class Layer:
         for name in options:
             if name not in known:
                 raise TypeError(f"{cls.__name__} has no option {name!r}{did_you_mean(name, known)}")
-        return super().__new__(cls)
+        layer = super().__new__(cls)
+        vars(layer)["_declared_at"] = place_of_caller()
+        return layer
 
     def __post_init__(self) -> None:
         """Read every option that is set."""
@@ -282,8 +365,6 @@ class Layer:
             for name, rule in RULES.items()
             if own[name] is not UNSET
         }
-        for name in NOT_YET.intersection(changes):
-            raise TypeError(f"{name} does not work in this version of Hesper; leave it out")
         object.__setattr__(self, "_changes", changes)
 
     def __repr__(self) -> str:
@@ -295,20 +376,6 @@ class Layer:
         return type(self).__name__.lower()
 
 
-NOT_YET: Final = frozenset(
-    {
-        "cache_control",
-        "dto",
-        "etag",
-        "include_in_schema",
-        "return_dto",
-        "security",
-        "tags",
-        "when_disconnected",
-    }
-)
-"""Options whose engines are still to come: using one is an error, so none is silently ignored."""
-
 RULES: Final[Mapping[str, Rule]] = {f.name: f.metadata["rule"] for f in fields(Layer)}
 """The rule of every option, by name."""
 
@@ -319,6 +386,30 @@ def changes_of(layer: Layer) -> Mapping[str, Change]:
     """Return what *layer* itself says: a change for each option it sets."""
     changes: Mapping[str, Change] = vars(layer)["_changes"]
     return changes
+
+
+def declared_at(layer: Layer) -> Place | None:
+    """Return where *layer* is declared; `None` if nobody knows."""
+    place: Place | type | None = vars(layer).get("_declared_at")
+    return place_of(place) if isinstance(place, type) else place
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Amendment:
+    """What a hook or plugin made of an application's option before the app was built."""
+
+    option: str
+    hook: Callable[..., object]
+    before: Any
+    """The option's value as the hook found it."""
+    after: Any
+    """The option's value as the hook left it."""
+
+
+def amendments_of(layer: Layer) -> Sequence[Amendment]:
+    """Return what hooks and plugins changed of an application's options, in order."""
+    amendments: Sequence[Amendment] = vars(layer).get("_amendments", ())
+    return amendments
 
 
 def resolved_options(chain: Sequence[Layer]) -> dict[str, Any]:
@@ -353,8 +444,25 @@ class DetachedLayer(Layer):
 def detached(layer: Layer) -> Layer:
     """Return the options of *layer* as a layer that does not refer to it."""
     options = DetachedLayer()
-    vars(options)["_changes"] = changes_of(layer)
+    for name in ("_changes", "_declared_at", "_amendments"):
+        if name in vars(layer):
+            vars(options)[name] = vars(layer)[name]
     return options
+
+
+def with_option(layer: Layer, option: str, value: object) -> Layer:
+    """Return *layer*, an application detached, with another value of *option*.
+
+    Args:
+        layer: What `detached` returned.
+        option: The name of an option that the layer sets.
+        value: The value in its normal form.
+    """
+    changed = object.__new__(type(layer))
+    changes = changes_of(layer)
+    change = Change(value, fresh=changes[option].fresh)
+    vars(changed).update(vars(layer), _changes={**changes, option: change})
+    return changed
 
 
 def contributions(chain: Sequence[Layer], option: str) -> Iterator[tuple[Layer, Change]]:
@@ -362,24 +470,3 @@ def contributions(chain: Sequence[Layer], option: str) -> Iterator[tuple[Layer, 
     found = [(layer, changes_of(layer)[option]) for layer in chain if option in changes_of(layer)]
     fresh = [index for index, (_, change) in enumerate(found) if change.fresh]
     yield from found[fresh[-1] if fresh else 0 :]
-
-
-def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return "; did you mean 'x'?" for the known name nearest to *name*, or nothing.
-
-    One slip of the finger counts whatever the cutoff, as in a word like "guards" it leaves little
-    resemblance; but in still shorter words, such as "tags", it makes too many others.
-    """
-    candidates = list(known)
-    near = [word for word in candidates if len(word) > 4 and _is_one_slip(name, word)]
-    near = near or difflib.get_close_matches(name, candidates, n=1, cutoff=cutoff)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _is_one_slip(name: str, option: str) -> bool:
-    """Whether one letter is missing, added or another, or two neighbours are swapped."""
-    for _end in ("last", "first"):
-        while name and option and name[-1] == option[-1]:
-            name, option = name[:-1], option[:-1]
-        name, option = name[::-1], option[::-1]
-    return max(len(name), len(option)) < 2 or (len(name) == 2 and name == option[::-1])

@@ -1,320 +1,152 @@
-"""What is entered is exited: the adapters that enter and exit a provider's value.
-
-* Exits run last in, first out, and all of them run, whatever fails.
-* A provider sees the exception of what it served at its `yield`; it may raise another about it,
-  but it cannot make it vanish.
-* An exit's own failure carries a note that names the provider. It takes the place of the exception
-  it was raised from (`raise ... from`, or an `HTTPException`: a translation); else both come out in
-  one `ExceptionGroup`.
-* A cancellation skips no exit: one in a thread is begun and ended, whoever cancels its task.
-"""
+"""How long values live, what keeps those of a connection, and the lifespan of a caller."""
 
 from __future__ import annotations
 
+import asyncio
+import enum
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Generator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from contextvars import ContextVar
-from types import TracebackType
-from typing import Any, Final, Generic, Protocol, Self, TypeVar
+from collections.abc import Callable, Coroutine, Hashable
+from contextlib import AbstractAsyncContextManager
+from contextvars import Context, ContextVar, copy_context
+from typing import Any, Final
 
+from hesper._backends import AsyncioBackend
+from hesper._container import FinalContainer
+from hesper._residents import Backend, Tenant
 from hesper._types import LIFESPAN_KEY, Scope
-from hesper.concurrency import finish_in_thread, in_thread
-from hesper.exceptions import HTTPException
 
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-
-_DONE: Final = object()
+__all__ = ("Lifetime",)
 
 
-class Exit(Protocol[T_co]):
-    """A value with an end: what the adapters of this module are."""
+class Lifetime(enum.IntEnum):
+    """How long a value lives; the longer, the greater.
 
-    def __aenter__(self) -> Awaitable[T_co]:
-        """Make the value."""
-        ...
-
-    def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> Awaitable[None]:
-        """End the value; never makes *error* vanish."""
-        ...
-
-
-class _Exit(Generic[T]):
-    """The common part of the adapters; lives from enter to exit.
-
-    Args:
-        name: How notes name the provider.
+    A provider may depend on values that live as long as its own, or longer.
     """
 
-    __slots__ = ("__weakref__", "_name")
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            await self._leave(kind, error, trace)
-        except BaseException as raised:
-            if error is not None and _is_only(raised, error):
-                # What this frame added would make the exception refer to itself.
-                error.__traceback__ = trace
-                return
-            raised.add_note(f"raised when the dependency {self._name!r} was exited")
-            if error is None or _stands_for(raised, error):
-                raise
-            raise BaseExceptionGroup(
-                f"exiting the dependency {self._name!r} failed after an error", [error, raised]
-            ) from None
-
-    def _leave(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> Awaitable[object]:
-        """End the value; whether *error* comes out again makes no difference."""
-        raise NotImplementedError
-
-    def _second_value(self) -> RuntimeError:
-        return RuntimeError(f"the dependency {self._name!r} yields more than one value")
+    CALL = 1
+    """From the call of a handler until its result is encoded; of a stream, until that ends."""
+    CONNECTION = 2
+    """One HTTP request, its background work included, or one websocket."""
+    LIFESPAN = 3
+    """One run of the app, from start-up to shutdown."""
+    LOOP = 4
+    """The event loop."""
 
 
-def _is_only(raised: BaseException, error: BaseException) -> bool:
-    """Whether *raised* is *error*, perhaps inside of groups, as task groups raise it."""
-    if isinstance(raised, BaseExceptionGroup) and raised is not error:
-        return all(_is_only(member, error) for member in raised.exceptions)
-    return raised is error
+class ConnectionContainer(FinalContainer):
+    """The values of one connection; lives until its background work is done.
 
-
-def _stands_for(raised: BaseException, error: BaseException) -> bool:
-    """Whether *raised* says what *error* was: as a translation, or as a group that holds it."""
-    if isinstance(raised, BaseExceptionGroup):
-        return any(member is error or _stands_for(member, error) for member in raised.exceptions)
-    return raised.__cause__ is error or isinstance(raised, HTTPException)
-
-
-class AsyncGeneratorExit(_Exit[T]):
-    """Enters and exits an asynchronous generator that yields one value."""
-
-    __slots__ = ("_generator",)
-
-    def __init__(self, generator: AsyncGenerator[T, None], name: str) -> None:
-        super().__init__(name)
-        self._generator = generator
-
-    def __aenter__(self) -> Awaitable[T]:
-        # PERF: the generator's own awaitable, without a frame in between.
-        return self._generator.__anext__()
-
-    async def _leave(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if error is None:
-                await self._generator.__anext__()
-            else:
-                await self._generator.athrow(error)
-        except StopAsyncIteration:
-            return
-        await self._generator.aclose()
-        raise self._second_value()
-
-
-class AsyncContextExit(_Exit[T]):
-    """Enters and exits an asynchronous context manager."""
-
-    __slots__ = ("_manager",)
-
-    def __init__(self, manager: AbstractAsyncContextManager[T, bool | None], name: str) -> None:
-        super().__init__(name)
-        self._manager = manager
-
-    def __aenter__(self) -> Awaitable[T]:
-        return self._manager.__aenter__()
-
-    def _leave(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> Awaitable[object]:
-        return self._manager.__aexit__(kind, error, trace)
-
-
-class _SyncExit(_Exit[T]):
-    """What is entered and exited by plain calls, on the loop or in a thread.
-
-    Args:
-        name: How notes name the provider.
-        direct: Whether the calls are made on the loop.
+    What the connection's own task asks for is made, entered and exited there; what other tasks ask
+    for has tasks of its own.
     """
 
-    __slots__ = ("_direct", "_value")
-
-    def __init__(self, name: str, *, direct: bool = False) -> None:
-        super().__init__(name)
-        self._direct = direct
-        self._value: Any = _DONE
-
-    async def __aenter__(self) -> T:
-        if self._direct:
-            self._enter()
-        else:
-            try:
-                await in_thread(self._enter)
-            except BaseException as error:
-                if self._value is not _DONE:  # cancelled while the thread entered it
-                    await self.__aexit__(type(error), error, error.__traceback__)
-                raise
-        value: T = self._value
-        return value
-
-    async def _leave(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._direct:
-            self._exit(kind, error, trace)
-        else:
-            await finish_in_thread(self._exit, kind, error, trace)
-
-    def _enter(self) -> None:
-        """Make the value, and keep it."""
-        raise NotImplementedError
-
-    def _exit(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End the value."""
-        raise NotImplementedError
-
-
-class SyncGeneratorExit(_SyncExit[T]):
-    """Enters and exits a generator that yields one value.
-
-    Args:
-        generator: The generator.
-        name: How notes name the provider.
-        direct: Whether it runs on the loop.
-    """
-
-    __slots__ = ("_generator",)
-
-    def __init__(
-        self, generator: Generator[T, None, None], name: str, *, direct: bool = False
-    ) -> None:
-        super().__init__(name, direct=direct)
-        self._generator = generator
-
-    def _enter(self) -> None:
-        value = next(self._generator, _DONE)
-        if value is _DONE:
-            raise RuntimeError(f"the dependency {self._name!r} yields no value")
-        self._value = value
-
-    def _exit(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if error is None:
-                next(self._generator)
-            else:
-                self._generator.throw(error)
-        except StopIteration:
-            return
-        self._generator.close()
-        raise self._second_value()
-
-
-class ContextExit(_SyncExit[T]):
-    """Enters and exits a context manager.
-
-    Args:
-        manager: The context manager.
-        name: How notes name the provider.
-        direct: Whether it runs on the loop.
-    """
-
-    __slots__ = ("_manager",)
-
-    def __init__(
-        self, manager: AbstractContextManager[T, bool | None], name: str, *, direct: bool = False
-    ) -> None:
-        super().__init__(name, direct=direct)
-        self._manager = manager
-
-    def _enter(self) -> None:
-        self._value = self._manager.__enter__()
-
-    def _exit(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._manager.__exit__(kind, error, trace)
-
-
-class Exits:
-    """Any number of values that end together, last in, first out; lives for one `async with`."""
-
-    __slots__ = ("__weakref__", "_entered")
+    __slots__ = ("_owner", "_present")
 
     def __init__(self) -> None:
-        self._entered: list[Exit[Any]] = []
+        super().__init__(AsyncioBackend(outlasting=False), copy_context(), "the connection")
+        self._owner = asyncio.current_task()
+        self._present: BaseException | None = None
 
-    async def enter(self, value: Exit[T]) -> T:
-        """Enter *value* now; it is exited when this object is."""
-        entered = await value.__aenter__()
-        self._entered.append(value)
-        return entered
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        present = error
-        while self._entered:
-            value = self._entered.pop()
-            try:
-                if present is None:
-                    await value.__aexit__(None, None, None)
-                else:
-                    await value.__aexit__(type(present), present, present.__traceback__)
-            except BaseException as raised:
-                present = raised
+    async def once(self, key: Hashable, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Return the value of *key*, made once however many tasks ask at the same time."""
+        if key in self._made or asyncio.current_task() is not self._owner:
+            return await super().once(key, make)
+        me = self._owner
+        outer = self._makers.get(me)
+        making = self._makers[me] = self._made[key] = self._begun()
+        if outer is not None:
+            outer.waits_for = making
         try:
-            if present is not None and present is not error:
-                raise present
+            making.value = await make()
+        except BaseException as error:
+            del self._made[key]
+            if isinstance(error, asyncio.CancelledError):
+                making.is_given_up = True  # this task's own concern: others make it anew
+            else:
+                making.error, making.trace = error, error.__traceback__
+            raise
+        else:
+            return making.value
         finally:
-            del present, error
+            making.done.set()
+            if outer is None:
+                del self._makers[me]
+            else:
+                self._makers[me], outer.waits_for = outer, None
+            del making, outer, me  # this frame hangs on the error's traceback
+
+    async def enter(self, manager: AbstractAsyncContextManager[Any, bool | None]) -> Any:
+        """Enter *manager* now; it is exited with the connection.
+
+        Raises:
+            BaseException: What entering raised.
+        """
+        if asyncio.current_task() is not self._owner:
+            return await super().enter(manager)
+        value = await manager.__aenter__()
+        self._tenants.append(_Entered(manager, self._backend))
+        return value
+
+    async def end(
+        self, tenant: Tenant, errors: list[BaseException], interruption: BaseException | None
+    ) -> BaseException | None:
+        """Exit one value."""
+        if not isinstance(tenant, _Entered):
+            return await super().end(tenant, errors, interruption)
+        present = self._present
+        try:
+            if present is None:
+                await tenant.manager.__aexit__(None, None, None)
+            else:
+                await tenant.manager.__aexit__(type(present), present, present.__traceback__)
+        except BaseException as error:
+            if present is None:
+                errors.append(error)
+            else:
+                self._present = error
+        finally:
+            del present
+        return interruption
+
+    async def close_after(
+        self, error: BaseException | None, errors: list[BaseException]
+    ) -> BaseException | None:
+        """Exit everything, and append to *errors* what fails.
+
+        Args:
+            error: What the connection ends with, which those see that its own task has entered.
+            errors: What has failed so far.
+
+        Returns:
+            The error, or what one that has seen it raised about it.
+        """
+        self._present = error
+        try:
+            await self.close(errors)
+            return self._present
+        finally:
+            self._present = error = None
+
+    def forget(self) -> None:
+        """Drop all values, and what they were made in."""
+        super().forget()
+        self._owner, self._context = None, Context()
+
+
+class _Entered(Tenant):
+    """What the connection's own task has entered; lives until it exits it."""
+
+    __slots__ = ("manager",)
+
+    def __init__(
+        self, manager: AbstractAsyncContextManager[Any, bool | None], backend: Backend
+    ) -> None:
+        super().__init__(backend)
+        self.manager = manager
+
+    def __repr__(self) -> str:
+        return repr(self.manager)
 
 
 BELONGS_TO: Final[ContextVar[weakref.ref[Any]]] = ContextVar("hesper_lifespan")

@@ -6,6 +6,7 @@ right name: all of them become the same declaration.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
 import msgspec
@@ -65,6 +66,14 @@ class Constraints(msgspec.Struct, frozen=True, kw_only=True, weakref=True, repr_
     """A short name, for the documentation."""
     description: str | None = None
     """What the value is for, for the documentation."""
+    examples: Sequence[Any] | None = None
+    """Examples of the value, for the OpenAPI document: values, or `openapi.spec.Example`s."""
+    schema_extra: Mapping[str, Any] | None = None
+    """Keywords of JSON Schema that are laid over those of the type, for the OpenAPI document."""
+
+    def __hash__(self) -> int:
+        # Examples need not hash: what is equal has equal rules.
+        return hash((type(self), self.pattern, self.title, self.description))
 
 
 class ParameterDeclaration(Constraints, frozen=True, kw_only=True):
@@ -74,6 +83,10 @@ class ParameterDeclaration(Constraints, frozen=True, kw_only=True):
     """The value of a parameter that is not given."""
     required: bool | None = None
     """`False`: a parameter without a default is `None` if it is not given."""
+    deprecated: bool | None = None
+    """Whether nobody is to use the parameter any more, for the OpenAPI document."""
+    include_in_schema: bool | None = None
+    """`False`: the parameter does not appear in the OpenAPI document."""
 
     @property
     def source(self) -> ParamType | None:

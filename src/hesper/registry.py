@@ -134,10 +134,11 @@ class _Snapshot(Iterator[T]):
 
 def _forgetter(registry: weakref.ref[Registry[T]]) -> Callable[[weakref.ref[T]], None]:
     """Return what takes a freed member out of *registry*, without keeping the registry."""
+    kind = _Member  # held here: at the interpreter's end the module forgets its names first
 
     def forget(reference: weakref.ref[T]) -> None:
         owner = registry()
-        if owner is not None and isinstance(reference, _Member):
+        if owner is not None and isinstance(reference, kind):
             owner._remove(reference)
 
     return forget

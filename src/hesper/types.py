@@ -26,6 +26,7 @@ from hesper._types import (
 from hesper.config.app import (
     AfterExceptionHookHandler,
     BeforeMessageSendHookHandler,
+    CLIPlugin,
     OnAppInitHandler,
     Plugin,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "AfterExceptionHookHandler",
     "Application",
     "BeforeMessageSendHookHandler",
+    "CLIPlugin",
     "ControllerRouterHandler",
     "Empty",
     "EmptyType",

@@ -14,31 +14,38 @@ ROOT = Path(__file__).parents[2] / "src" / "hesper"
 ORDER = [
     # 0 ground
     "_types", "status_codes", "enums", "exceptions", "_merge", "_source", "_signature",
-    "datastructures", "params", "_json_depth", "_faults", "_fault_walk", "_conversions",
+    "_place", "_did_you_mean", "datastructures", "params", "_json_depth", "_faults",
+    "_fault_walk", "_conversions",
     "_type_survey", "_finite", "serialization",
     # 1 lifetimes
-    "registry", "_residents", "_backends", "_loop", "loop_local", "concurrency", "lifetime",
+    "registry", "_residents", "_backends", "_container", "_loop", "loop_local", "concurrency",
+    "_closing", "_exits", "lifetime",
     # 2 messages
-    "background_tasks", "connection", "response",
+    "background_tasks", "connection", "response", "pagination",
     # 3 declarations
-    "di", "layer", "handlers", "controller", "router",
+    "di", "_dto", "dto", "_middleware", "_shown", "layer", "_contributions", "_openapi", "handlers",
+    "controller", "router",
     # 4 plan
     "_plan",
     # 5 compile
     "_compile",
     # 6 application
-    "lifespan", "config", "types", "app", "__init__",
+    "lifespan", "config", "plugins", "types", "routes", "openapi", "explanation",
+    "_wiring", "app", "__init__",
     # 7 around it
-    "testing", "cli", "__main__",
+    "middleware", "testing", "cli", "__main__",
 ]  # fmt: skip
 
 # Optional libraries, and the only places that may import them.
 OPTIONAL = {
     "click": {"cli"},
     "rich_click": {"cli"},
+    "granian": {"cli"},
+    "hypercorn": {"cli"},
     "uvicorn": {"cli", "testing"},
     "httpx2": {"testing"},
-    "pydantic": {"_conversions", "_faults", "serialization"},
+    "sqlalchemy": {"plugins"},
+    "pydantic": {"_conversions", "_faults", "openapi", "serialization"},
 }
 
 FILES = sorted(ROOT.rglob("*.py"))

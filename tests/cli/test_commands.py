@@ -5,29 +5,10 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from click.testing import CliRunner, Result
 
-from hesper.cli.commands import hesper
+from tests.cli.calling import invoke, piped, python
 
 Write = Callable[[str, str], None]
-
-CONTRADICTION = """
-from hesper import Hesper
-from hesper.exceptions import ConfigurationError
-
-def create_app() -> Hesper:
-    raise ConfigurationError("the first problem", "the second problem")
-"""
-
-
-def invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(hesper, arguments)
-
-
-def python(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 def test_without_an_app_the_status_is_2_and_what_was_tried_is_listed(write: Write) -> None:
@@ -36,15 +17,6 @@ def test_without_an_app_the_status_is_2_and_what_was_tried_is_listed(write: Writ
     assert result.stdout == ""
     assert "main.py or main" in result.stderr
     assert "Traceback" not in result.stderr
-
-
-def test_an_app_that_contradicts_itself_is_reported_with_status_1(write: Write) -> None:
-    write("main.py", CONTRADICTION)
-    result = invoke("run")
-    assert result.exit_code == 1
-    assert "1. the first problem" in result.stderr
-    assert "2. the second problem" in result.stderr
-    assert isinstance(result.exception, SystemExit)
 
 
 def test_the_place_may_be_in_the_environment(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,8 +40,14 @@ def test_a_port_that_is_none_is_refused(write: Write) -> None:
     assert "65536" in result.stderr
 
 
+def test_a_command_that_is_not_there_is_refused(write: Write) -> None:
+    result = invoke("rout")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: No such command 'rout'.")
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["run", "--help"]])
-def test_help_says_what_there_is(arguments: list[str]) -> None:
+def test_help_says_what_there_is(write: Write, arguments: list[str]) -> None:
     result = invoke(*arguments)
     assert result.exit_code == 0
     assert "Usage" in result.stdout
@@ -82,18 +60,19 @@ def test_the_version_is_said() -> None:
 def test_without_uvicorn_the_command_says_how_to_install_it(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "hesper.cli.serve", raising=False)
+    for name in [name for name in sys.modules if name.startswith("hesper.cli.uvicorn")]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     result = invoke("run")
     assert result.exit_code == 1
     assert "hesper[standard]" in result.stderr
 
 
-def test_help_loads_no_server(write: Write) -> None:
+def test_help_loads_neither_a_server_nor_the_framework(write: Write) -> None:
     code = (
         "import sys; from hesper.cli.commands import hesper;"
         "hesper(['--help'], standalone_mode=False);"
-        "print(sorted({'uvicorn', 'hesper.cli.discovery'} & set(sys.modules)))"
+        "print(sorted({'uvicorn', 'hesper.app', 'dotenv'} & set(sys.modules)))"
     )
     assert python("-c", code).stdout.endswith("\n[]\n")
 
@@ -101,6 +80,12 @@ def test_help_loads_no_server(write: Write) -> None:
 def test_importing_the_framework_does_not_load_click() -> None:
     code = "import sys, hesper; hesper.Hesper; print('click' in sys.modules)"
     assert python("-c", code).stdout == "False\n"
+
+
+def test_the_command_and_the_module_are_the_same(write: Write) -> None:
+    script = [sys.executable, "-c", "from hesper.cli.__main__ import main; main()", "--help"]
+    by_name = subprocess.run(script, capture_output=True, text=True, timeout=60, check=True)
+    assert by_name.stdout == piped("--help").stdout
 
 
 WITHOUT = """
@@ -125,9 +110,12 @@ def test_without_click_the_command_line_says_how_to_install_it(library: str) -> 
     assert "Traceback" not in result.stderr
 
 
-def test_an_import_error_inside_the_users_module_has_its_traceback(write: Write) -> None:
-    write("main.py", "import a_module_that_is_nowhere")
-    result = python("-m", "hesper", "run")
-    assert result.returncode == 1
-    assert "main.py" in result.stderr
-    assert "No module named 'a_module_that_is_nowhere'" in result.stderr
+def test_a_closed_pipe_ends_the_command_quietly(write: Write) -> None:
+    write("main.py", "from hesper import Hesper\napp = Hesper()")
+    with subprocess.Popen(
+        [sys.executable, "-m", "hesper", "routes"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()

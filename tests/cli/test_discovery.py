@@ -127,9 +127,33 @@ def test_a_missing_name_is_refused_with_the_names_that_are_there(write: Write) -
     assert refusal_of("shop:app.nothing.at.all").startswith("There is no 'app.nothing.at.all'")
 
 
-@pytest.mark.parametrize("place", ["", ":app", "shop:"])
+@pytest.mark.parametrize("place", ["", ":app", "shop:", ".shop:app", "shop..web:app", "my-shop"])
 def test_a_place_of_another_form_is_refused(write: Write, place: str) -> None:
     assert "write MODULE:NAME" in refusal_of(place)
+
+
+@pytest.mark.parametrize(
+    ("place", "meant"),
+    [
+        ("main.py:app", "main:app"),
+        ("main.py", "main"),
+        ("shop/web.py:app", "shop.web:app"),
+        ("shop/web:app", "shop.web:app"),
+    ],
+)
+def test_a_file_is_refused_with_the_module_that_was_meant(
+    write: Write, place: str, meant: str
+) -> None:
+    assert f"name the module: '{meant}'" in refusal_of(place)
+
+
+def test_a_call_is_refused_with_the_function_that_was_meant(write: Write) -> None:
+    assert "name the function: 'shop:create_app'" in refusal_of("shop:create_app()")
+
+
+def test_a_function_that_is_asynchronous_is_refused(write: Write) -> None:
+    write("main.py", "async def create_app():\n    return None")
+    assert "main:create_app is asynchronous" in refusal_of()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import httpx2
+import pytest
+from click.testing import CliRunner
+
+from hesper.cli.commands import hesper
 
 Write = Callable[[str, str], None]
 
@@ -93,7 +97,7 @@ def serving(*arguments: str) -> Iterator[Served]:
 def test_the_app_is_served_until_the_server_is_interrupted(write: Write) -> None:
     write("main.py", APP)
     with serving("run", "--port", "0") as served:
-        assert served.hear(r"Serving (\S+ on \S+)") == "main:app on http://127.0.0.1:0"
+        assert served.hear(r"Serving (.+) with") == "main:app on http://127.0.0.1 (a free port)"
         address = served.hear(r"running on (http://\S+)")
         assert httpx2.get(address, trust_env=False).text == "one"
         served.stop()
@@ -101,10 +105,37 @@ def test_the_app_is_served_until_the_server_is_interrupted(write: Write) -> None
         assert served.process.returncode == 0
 
 
+@pytest.mark.parametrize("server", ["granian", "hypercorn"])
+def test_the_app_is_served_with_another_server(server: str, write: Write) -> None:
+    write("main.py", APP)
+    with serving("run", "--port", "0", "--server", server) as served:
+        address = served.hear(r"(?:Running on|Listening at:) (http://\S+)").rstrip(".")
+        if server == "granian":
+            served.hear("(Started worker-1)")
+        assert httpx2.get(address, trust_env=False).text == "one"
+        served.stop()
+        served.hear("(goodbye)")
+        assert served.process.returncode == 0
+
+
+@pytest.mark.parametrize("server", ["uvicorn", "granian", "hypercorn"])
+def test_a_server_that_is_not_installed_is_reported(
+    server: str, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("main.py", APP)
+    monkeypatch.setitem(sys.modules, server, None)
+    for module in [name for name in sys.modules if name.startswith(f"{server}.")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.delitem(sys.modules, f"hesper.cli.{server}_server", raising=False)
+    result = CliRunner().invoke(hesper, ["run", "--server", server])
+    assert result.exit_code == 1
+    assert f"{server} is not installed; write: pip install" in result.stderr
+
+
 def test_a_function_that_makes_the_app_is_served(write: Write) -> None:
     write("shop.py", APP + "\ndef make() -> Hesper:\n    return Hesper([index], path='/shop')\n")
     with serving("--app", "shop:make", "run", "--port", "0", "--host", "localhost") as served:
-        assert served.hear(r"Serving (\S+ on \S+)") == "shop:make on http://localhost:0"
+        assert served.hear(r"Serving (.+) with") == "shop:make on http://localhost (a free port)"
         address = served.hear(r"running on (http://\S+)")
         assert httpx2.get(f"{address}/shop", trust_env=False).text == "one"
 

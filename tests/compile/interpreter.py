@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl
 
 from hesper._compile.calls import guard_returned
 from hesper._plan.arguments import Argument, Source
-from hesper._plan.graph import Manner, Step
+from hesper._plan.graph import Step
+from hesper._plan.manner import Manner
 from hesper._plan.plan import Plan
 from hesper._signature import MISSING
 from hesper._types import LIFESPAN_KEY, ASGIApp, Message, Receive, Scope, Send
@@ -341,9 +342,9 @@ class Interpreter:
             if handler is None:
                 continue
             try:
-                result = handler(self.request, error)
-                if inspect.isawaitable(result):
-                    result = await result
+                result = await self._hook(handler, self.request, error)
+                if result is None:
+                    raise TypeError("the exception handler returned None")
                 response = self._response(result).prepare(self._defaults())
                 await response(self.scope, self.receive, self.send)
             except Exception as raised:
@@ -376,9 +377,7 @@ class Interpreter:
     async def _finish(self, result: Any) -> None:
         for hook in self.plan.after_response:
             try:
-                result_of_hook = hook.call(self.request)
-                if inspect.isawaitable(result_of_hook):
-                    await result_of_hook
+                await self._hook(hook, self.request)
             except Exception:
                 continue
         route = cast("HTTPRouteHandler", self.plan.handler).background

@@ -39,7 +39,7 @@ async def compiled(builder: Builder, asked: Asked) -> tuple[Sent, Events]:
 async def interpreted(builder: Builder, asked: Asked) -> tuple[Sent, Events]:
     builder.events.clear()
     app: Hesper = builder.app()
-    (plan,) = app._plans
+    plan = app._wiring.plans[0]
     scope = http_scope("POST", PATH, query=asked.query, headers=asked.headers)
     scope["hesper_app"] = app
     scope["state"] = app.lifespan().namespace

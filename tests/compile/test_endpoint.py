@@ -26,7 +26,7 @@ async def hello() -> str:
 
 
 def endpoint_of(app: Hesper) -> Any:
-    (plan,) = app._plans
+    plan = app._wiring.plans[0]
     return build_endpoint(plan)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import anyio
 import pytest
 
 from hesper import Hesper, WebSocket, websocket
@@ -16,6 +17,7 @@ from hesper.exceptions import (
     WebSocketDisconnect,
     WebSocketException,
 )
+from hesper.response import Stream
 from hesper.testing import TestClient, WebSocketDeniedError
 
 pytestmark = pytest.mark.anyio
@@ -182,6 +184,84 @@ async def test_headers_of_a_refusal_are_sent() -> None:
 
     sent = await sent_by(Hesper([echo], guards=[challenge]))
     assert (b"www-authenticate", b"Basic") in sent[0]["headers"]
+
+
+class Star:
+    """What the layers have an encoder for."""
+
+
+async def test_a_refusal_is_a_response_of_its_route() -> None:
+    def refuse(connection: Any, handler: Any) -> None:
+        raise PermissionDeniedException("no", extra=[Star()])
+
+    @websocket("/", guards=[refuse], type_encoders={Star: lambda _: "star"})
+    async def closed(socket: WebSocket) -> None: ...
+
+    app = Hesper([closed], response_headers={"x-by": "us"}, response_cookies={"seen": "yes"})
+    start, body = await sent_by(app)
+    assert start["status"] == 403
+    assert (b"x-by", b"us") in start["headers"]
+    assert any(name == b"set-cookie" for name, _ in start["headers"])
+    assert body["body"] == b'{"status_code":403,"detail":"no","extra":["star"]}'
+
+
+async def test_a_refusal_without_a_route_has_what_the_application_says() -> None:
+    start, _ = await sent_by(Hesper([echo], response_headers={"x-by": "us"}), path="/missing")
+    assert (b"x-by", b"us") in start["headers"]
+
+
+async def test_a_refusal_may_be_a_stream() -> None:
+    def recover(socket: Any, error: Exception) -> Stream:
+        return Stream(iter(["n", "o"]), status_code=403)
+
+    @websocket("/", exception_handlers={PermissionDeniedException: recover})
+    async def closed(socket: WebSocket) -> None:
+        raise PermissionDeniedException
+
+    with (
+        TestClient(Hesper([closed])) as client,
+        pytest.raises(WebSocketDeniedError) as denied,
+        client.websocket_connect("/"),
+    ):
+        raise AssertionError("not to be opened")
+    assert (denied.value.response.status_code, denied.value.response.text) == (403, "no")
+
+
+async def test_a_stream_that_refuses_ends_when_the_client_goes() -> None:
+    closed = False
+
+    async def chunks() -> AsyncIterator[str]:
+        nonlocal closed
+        try:
+            yield "n"
+            await anyio.sleep_forever()
+        finally:
+            closed = True
+
+    @websocket("/")
+    async def refuse(socket: WebSocket) -> None:
+        await socket.send_denial(Stream(chunks()).prepare())
+
+    with anyio.fail_after(5):
+        sent = await sent_by(Hesper([refuse]))
+    assert kinds(sent)[0] == "http.response.start"
+    assert closed
+
+
+async def test_what_is_sent_is_encoded_as_the_route_says() -> None:
+    @websocket("/", type_encoders={Star: lambda _: "star"})
+    async def sky(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.send_json([Star()])
+        await socket.send_msgpack(Star())
+        await socket.send_json(Star(), serializer=lambda _: "sun")
+
+    _, *sent, _ = await sent_by(Hesper([sky]))
+    assert [message.get("text", message.get("bytes")) for message in sent] == [
+        '["star"]',
+        b"\xa4star",
+        '"sun"',
+    ]
 
 
 async def test_a_refusal_that_cannot_be_sent_is_a_500(caplog: pytest.LogCaptureFixture) -> None:

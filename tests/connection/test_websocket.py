@@ -199,8 +199,9 @@ Sending = Callable[[WebSocket], Awaitable[None]]
         (lambda s: s.send_data(b"a", "binary"), {"bytes": b"a"}),
         (lambda s: s.send_json([1]), {"text": "[1]"}),
         (lambda s: s.send_json([1], "binary"), {"bytes": b"[1]"}),
-        (lambda s: s.send_json(1, serializer=lambda _: b"2"), {"text": "2"}),
+        (lambda s: s.send_json([object()], serializer=lambda _: 2), {"text": "[2]"}),
         (lambda s: s.send_msgpack(1), {"bytes": b"\x01"}),
+        (lambda s: s.send_msgpack([object()], lambda _: 2), {"bytes": b"\x91\x02"}),
     ],
 )
 async def test_data_is_sent(sending: Sending, heard: dict[str, Any]) -> None:

@@ -52,6 +52,10 @@ def test_a_tag_without_a_value_is_for_documentation_only() -> None:
     assert ETag(documentation_only=True).to_header() == ""
 
 
+def test_a_tag_that_is_read_can_be_for_documentation_only() -> None:
+    assert ETag.from_header('"a"', documentation_only=True) == ETag(True, value="a")
+
+
 @given(st.text(), st.booleans())
 def test_whatever_is_written_is_read_back(value: str, weak: bool) -> None:
     try:

@@ -1,63 +1,35 @@
-"""The library over a real server: one process of uvicorn, one database file, one HTTP client."""
+"""The library, from its first stock to its guide: one app, asked by test clients."""
 
 from __future__ import annotations
 
-import os
-import re
 import shlex
-import sqlite3
-import subprocess
-import sys
-import time
 from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from hesper import Hesper
+from hesper.testing import TestClient
+from library.app import app
 from library.guide import GUIDE
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 KEY = {"x-librarian-key": "swordfish"}
-ADDRESS = re.compile(r"running on (http://127\.0\.0\.1:\d+)")
-PATIENCE = 30.0
-
-
-def address(server: subprocess.Popen[bytes], log: Path) -> str:
-    """Wait until *server* has written to *log* where it listens, and return that."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and server.poll() is None:
-        if said := ADDRESS.search(log.read_text()):
-            return said[1]
-        time.sleep(0.02)
-    raise AssertionError(f"the library did not open:\n{log.read_text()}")
 
 
 @contextmanager
-def opened(database: Path, log: Path) -> Iterator[httpx2.Client]:
-    """Run the library over *database* in a process of its own, with a client for it."""
-    command = [sys.executable, "-m", "hesper", "--app", "library.app:app", "run", "--port", "0"]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(EXAMPLES),
-        "PYTHONWARNINGS": "error",
-        "LIBRARY_DATABASE": str(database),
-        "LIBRARIAN_KEY": KEY["x-librarian-key"],
-    }
-    with log.open("wb") as output:
-        server = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
-        try:
-            with httpx2.Client(base_url=address(server, log), timeout=PATIENCE) as client:
-                yield client
-        finally:
-            server.terminate()
-            server.wait(PATIENCE)
-    assert "Traceback" not in log.read_text(), log.read_text()
+def opened(database: Path, library: Hesper = app) -> Iterator[httpx2.Client]:
+    """Run *library* over *database*, with a client for it."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("LIBRARY_DATABASE", str(database))
+        environment.setenv("LIBRARIAN_KEY", KEY["x-librarian-key"])
+        with TestClient(library) as client:
+            yield client
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +39,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def library(database: Path) -> Iterator[httpx2.Client]:
-    with opened(database, database.with_name("server.log")) as client:
+    with opened(database) as client:
         yield client
 
 
@@ -305,24 +277,21 @@ def test_loans_are_listed_by_member_and_status(library: httpx2.Client) -> None:
 def test_a_loan_is_overdue_the_day_after_it_was_due(
     library: httpx2.Client, member: int, database: Path
 ) -> None:
-    marks = ["solaris-1961", "stoner-1965"]
-    on_time, late = (
-        library.post("/loans", json={"book": mark, "member": member}).json()["id"] for mark in marks
-    )
-    today = date.today()
-    due = [(today, on_time), (today - timedelta(days=1), late)]
-    with closing(sqlite3.connect(database)) as db, db:
-        for day, number in due:
-            db.execute("UPDATE loans SET due_on = ? WHERE id = ?", (day.isoformat(), number))
+    lent_on = date.today() - timedelta(days=28)
+    numbers: list[int] = []
+    for mark, day in {"solaris-1961": lent_on, "stoner-1965": lent_on - timedelta(1)}.items():
+        with opened(database, app.override({"today": day})) as earlier:
+            loan = earlier.post("/loans", json={"book": mark, "member": member}).json()
+            numbers.append(loan["id"])
     overdue = library.get("/loans", params={"status": "overdue"}).json()
-    assert [loan["id"] for loan in overdue] == [late]
+    assert [loan["id"] for loan in overdue] == numbers[1:]
 
 
 def test_an_unknown_status_is_a_bad_request(library: httpx2.Client) -> None:
     assert faults(library.get("/loans", params={"status": "lost"})) == {"status"}
 
 
-def lend_at_once(clients: list[httpx2.Client], book: str, member: int) -> Counter[int]:
+def lend_at_once(clients: Sequence[httpx2.Client], book: str, member: int) -> Counter[int]:
     """Lend *book* twenty times at once, in turn over *clients*, and count the answers."""
 
     def lend(turn: int) -> int:
@@ -337,22 +306,22 @@ def test_of_many_who_want_a_book_at_once_one_gets_it(library: httpx2.Client, mem
     assert lend_at_once([library], "ulysses-1922", member) == {201: 1, 409: 19}
 
 
-def test_two_processes_share_one_database(
-    library: httpx2.Client, member: int, database: Path, tmp_path: Path
+def test_two_that_run_at_once_share_one_database(
+    library: httpx2.Client, member: int, database: Path
 ) -> None:
-    with opened(database, tmp_path / "second.log") as second:
+    with opened(database) as second:
         answers = lend_at_once([library, second], "nostromo-1904", member)
     assert answers == {201: 1, 409: 19}
 
 
 def test_a_restart_keeps_everything(tmp_path: Path) -> None:
     database = tmp_path / "library.sqlite3"
-    with opened(database, tmp_path / "first.log") as library:
+    with opened(database) as library:
         library.delete("/books/hunger-1890", headers=KEY)
         library.post("/members", json={"name": "Ishmael"}, headers=KEY)
         loan = library.post("/loans", json={"book": "moby-dick-1851", "member": 1}).json()
         total = library.get("/books").json()["total"]
-    with opened(database, tmp_path / "second.log") as library:
+    with opened(database) as library:
         assert library.get("/books").json()["total"] == total
         assert library.get("/books/hunger-1890").status_code == 404
         assert library.get("/members/1").json()["name"] == "Ishmael"
@@ -378,7 +347,7 @@ def curl(library: httpx2.Client, line: str) -> httpx2.Response:
 def test_everything_in_the_guide_works_on_a_new_library(tmp_path: Path) -> None:
     text = GUIDE.replace("open-sesame", KEY["x-librarian-key"])
     lines = [line for line in text.splitlines() if line.strip().startswith("curl")]
-    with opened(tmp_path / "library.sqlite3", tmp_path / "server.log") as library:
+    with opened(tmp_path / "library.sqlite3") as library:
         answers = [curl(library, line) for line in lines]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 201, 201, 200, 200]
     assert all(answer.json() for answer in answers)

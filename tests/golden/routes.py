@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from hesper import (
+    Lifetime,
     MediaType,
     Provide,
     Request,
@@ -201,6 +202,72 @@ async def many(
     return []
 
 
+async def settings(page: int = 1) -> dict[str, int]:
+    return {"page": page}
+
+
+async def opened(settings: dict[str, int]) -> Pool:
+    return Pool()
+
+
+async def begun(opened: Pool) -> Session:
+    return Session()
+
+
+async def named(begun: Session) -> str:
+    return ""
+
+
+async def titled(named: str) -> str:
+    return ""
+
+
+@get(
+    "/deep",
+    dependencies={
+        "settings": settings,
+        "opened": opened,
+        "begun": begun,
+        "named": named,
+        "titled": titled,
+    },
+)
+async def deep(titled: str) -> str:
+    return titled
+
+
+async def client() -> AsyncIterator[Pool]:
+    yield Pool()
+
+
+async def shared_pool(client: Pool) -> AsyncIterator[Pool]:
+    yield Pool()
+
+
+async def visitor(request: Request, pool: Pool) -> AsyncIterator[str]:
+    yield ""
+
+
+def rates() -> list[float]:
+    return []
+
+
+@get(
+    "/lifetimes",
+    dependencies={
+        "client": Provide(client, lifetime=Lifetime.LOOP),
+        "pool": Provide(shared_pool, lifetime=Lifetime.LIFESPAN),
+        "user": Provide(visitor, lifetime=Lifetime.CONNECTION),
+        "rates": Provide(rates, use_cache=True),
+        "session": session,
+    },
+)
+async def lifetimes(
+    session: Session, user: str, pool: Pool, client: Pool, rates: list[float]
+) -> str:
+    return user
+
+
 @websocket("/live/{room:int}", guards=[logged_in], dependencies={"session": session, "pool": pool})
 async def live(socket: WebSocket, room: int, session: Session, since: int = 0) -> None:
     pass
@@ -220,6 +287,8 @@ ROUTES: dict[str, Any] = {
     "body": add,
     "optional_form": note,
     "thread": sync,
+    "deep_dependencies": deep,
+    "lifetimes": lifetimes,
     "response": answer,
     "nested_dependencies": nested,
     "guards": guarded,

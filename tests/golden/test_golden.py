@@ -29,7 +29,7 @@ def text_of(plan: Plan) -> str:
 @pytest.mark.parametrize("name", ROUTES)
 def test_the_text_of_an_endpoint_is_the_golden_one(name: str) -> None:
     app = Hesper([ROUTES[name]])
-    (plan,) = app._plans
+    plan = app._wiring.plans[0]
     text = text_of(plan)
     golden = HERE / f"{name}.txt"
     if os.environ.get("UPDATE_GOLDEN"):
@@ -43,5 +43,11 @@ def test_every_golden_file_belongs_to_a_route() -> None:
 
 @pytest.mark.parametrize("name", ROUTES)
 def test_the_text_of_an_endpoint_is_the_same_each_time(name: str) -> None:
-    texts = {text_of(plan) for _ in range(2) for plan in Hesper([ROUTES[name]])._plans}
+    texts = {text_of(Hesper([ROUTES[name]])._wiring.plans[0]) for _ in range(2)}
     assert len(texts) == 1
+
+
+def test_a_chain_of_five_dependencies_takes_five_awaits() -> None:
+    plan = Hesper([ROUTES["deep_dependencies"]])._wiring.plans[0]
+    assert text_of(plan).count("await provide_") == 5
+    assert text_of(plan).count("await ") == 5 + len(["handler", "failure", "start", "body"])

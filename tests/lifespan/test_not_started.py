@@ -16,6 +16,7 @@ from hesper.exceptions import HesperException, LifespanNotStarted
 from hesper.handlers import mount
 from hesper.testing import AsyncTestClient, TestClient
 from tests.asgi_driver import serve
+from tests.lifespan.exchange import Exchange
 from tests.lifespan.journal import Journal, RefusalError
 from tests.peers import Peer, socket_scope
 
@@ -62,6 +63,15 @@ async def test_a_request_is_refused_with_all_that_was_not_started() -> None:
         assert part in str(caught.value)
     assert "farewell" not in str(caught.value)
     assert journal == []
+
+
+async def test_a_request_after_its_lifespan_has_ended_is_told_so() -> None:
+    async with with_everything(Journal()).lifespan() as lifespan:
+        pass
+    late = Exchange(lifespan, "/")
+    with pytest.raises(LifespanNotStarted, match=r"has ended before its server.*warm_up") as caught:
+        await late.task
+    assert "TestClient" not in str(caught.value)
 
 
 async def test_a_websocket_is_refused_in_the_same_way() -> None:

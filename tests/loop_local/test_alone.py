@@ -19,6 +19,7 @@ LOADED = {
     "hesper.loop_local": [
         "hesper",
         "hesper._backends",
+        "hesper._container",
         "hesper._loop",
         "hesper._residents",
         "hesper.loop_local",

@@ -208,7 +208,7 @@ def test_all_exits_are_attempted_and_their_errors_reported(
     assert journal[3:] == ["exit c", "exit b", "exit a"]
     assert [str(error) for error in errors_in(reported)] == ["c failed", "a failed"]
     for error in errors_in(reported):
-        assert "was exited at the end of its loop" in error.__notes__[0]
+        assert "was exited at the end of the loop" in error.__notes__[0]
 
 
 def test_the_errors_reach_the_loop_s_exception_handler(run_on_asyncio: Run) -> None:

@@ -64,7 +64,7 @@ def test_a_crash_in_one_cancels_no_other_and_comes_out_at_the_end(
         crash.set()
         await settled()
         assert journal == ["enter a", "enter c", "the group has ended"]
-        assert "died before its loop ended" in caplog.text
+        assert "died before the loop ended" in caplog.text
         with pytest.raises(ExceptionGroup) as info:
             await loop_local.aclose()
         [crashed] = info.value.exceptions

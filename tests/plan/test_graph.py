@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hesper import Controller, Hesper, Provide, Replace, Request, Router, get
-from hesper._plan.graph import Manner, manner_of, manner_of_handler, manner_of_hook
+from hesper._plan.manner import Manner, manner_of, manner_of_handler, manner_of_hook
 from hesper.exceptions import ConfigurationError
 from hesper.params import Dependency, NamedDependency, Parameter
 from tests.asgi_driver import answer

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hesper import Hesper, Replace, Request, Response, Router, get, route, websocket
+from hesper._plan.graph import Lasting
 from hesper._plan.plan import Plan, plan_route
 from hesper._plan.result import Result
 from hesper._plan.walk import Walk
@@ -46,7 +47,7 @@ def planned(handler: Any, **options: Any) -> Plan:
     """Return the plan of one handler under an application with *options*."""
     problems: list[str] = []
     (declared,) = Walk(ApplicationLayer(**options)).routes([handler])
-    plan = plan_route(declared, problems)
+    plan = plan_route(declared, problems, Lasting())
     assert problems == []
     return plan
 
@@ -90,12 +91,17 @@ def test_middleware_of_the_application_is_not_the_routes() -> None:
     assert planned(handle, middleware=[outer]).middleware == (inner,)
 
 
+def called(plan: Plan) -> list[dict[object, object]]:
+    """Return the functions of the exception handlers, by layer."""
+    return [{key: step.call for key, step in layer.items()} for layer in plan.exception_handlers]
+
+
 def test_exception_handlers_stand_by_layer_the_nearest_first() -> None:
     @get("/", exception_handlers={404: answered})
     async def handle() -> None: ...
 
     plan = planned(handle, exception_handlers={500: answered})
-    assert plan.exception_handlers == ({404: answered}, {500: answered})
+    assert called(plan) == [{404: answered}, {500: answered}]
 
 
 def test_exception_handlers_end_at_a_replace() -> None:
@@ -103,7 +109,7 @@ def test_exception_handlers_end_at_a_replace() -> None:
     async def handle() -> None: ...
 
     plan = planned(handle, exception_handlers={500: answered})
-    assert plan.exception_handlers == ({404: answered},)
+    assert called(plan) == [{404: answered}]
 
 
 def test_a_websocket_has_neither_methods_nor_request_hooks() -> None:

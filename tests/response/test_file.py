@@ -7,7 +7,9 @@ import gc
 import os
 import re
 import threading
+import time
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from io import FileIO
 from pathlib import Path
 from typing import NoReturn
@@ -233,6 +235,43 @@ async def test_headers_of_its_own_are_kept(book: Path) -> None:
 async def test_the_etag_can_be_said(book: Path) -> None:
     peer = await sent(File(book, etag=ETag(value="own")))
     assert dict(peer.headers)[b"etag"] == b'"own"'
+
+
+async def test_its_time_of_change_is_told(book: Path) -> None:
+    os.utime(book, (784111777.5, 784111777.5))
+    headers = dict((await sent(File(book))).headers)
+    assert headers[b"last-modified"] == b"Sun, 06 Nov 1994 08:49:37 GMT"
+
+
+async def test_a_time_of_change_to_come_is_not_told(book: Path) -> None:
+    os.utime(book, (1e10, 1e10))
+    headers = dict((await sent(File(book))).headers)
+    assert parsedate_to_datetime(headers[b"last-modified"].decode()).timestamp() <= time.time()
+
+
+async def test_its_time_of_change_can_be_said(book: Path) -> None:
+    own = "Sun, 06 Nov 1994 08:49:37 GMT"
+    headers = dict((await sent(File(book, headers={"last-modified": own}))).headers)
+    assert headers[b"last-modified"].decode() == own
+
+
+def open_files() -> list[Path]:
+    return list(Path("/proc/self/fd").iterdir())
+
+
+async def test_a_file_that_the_client_has_is_closed_unread(book: Path) -> None:
+    gc.collect()
+    before = len(open_files())
+    await File(book)(request_scope(headers=[(b"if-none-match", b"*")]), never, ignore)
+    assert len(open_files()) == before
+
+
+async def never() -> Message:
+    raise AssertionError("nothing is read")
+
+
+async def ignore(message: Message) -> None:
+    assert message.get("status") in {None, 304}
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,33 @@ def test_an_etag_can_be_set(etag: str | ETag, line: bytes) -> None:
     assert head(response)[b"etag"] == line
 
 
+def test_an_etag_can_be_given() -> None:
+    assert head(Response("a", etag=ETag(value="1", weak=True)))[b"etag"] == b'W/"1"'
+
+
+def test_an_etag_for_documentation_only_sets_nothing() -> None:
+    assert b"etag" not in head(Response("a", etag=ETag(documentation_only=True, value="1")))
+
+
+@pytest.mark.parametrize("status", [200, 201, 299])
+def test_a_route_adds_lines_to_successes(status: int) -> None:
+    defaults = Defaults(headers=((b"a", b"1"), (b"b", b"1")), success_headers=((b"a", b"2"),))
+    lines = Response(None, status_code=status).prepare(defaults).headers
+    assert [line for line in lines if line[0] in {b"a", b"b"}] == [(b"b", b"1"), (b"a", b"2")]
+
+
+@pytest.mark.parametrize("status", [199, 300, 404, 500])
+def test_a_route_adds_those_lines_to_nothing_else(status: int) -> None:
+    defaults = Defaults(headers=((b"a", b"1"),), success_headers=((b"a", b"2"), (b"c", b"2")))
+    lines = Response(None, status_code=status).prepare(defaults).headers
+    assert [line for line in lines if line[0] in {b"a", b"c"}] == [(b"a", b"1")]
+
+
+def test_an_own_line_replaces_those_of_successes() -> None:
+    defaults = Defaults(success_headers=((b"a", b"2"),))
+    assert dict(Response(headers={"A": "own"}).prepare(defaults).headers)[b"a"] == b"own"
+
+
 def test_cookies_are_given_as_mapping_or_sequence() -> None:
     assert cookies(Response("x", cookies={"a": "1", "b": "2"})) == [b"a=1", b"b=2"]
     assert cookies(Response("x", cookies=[Cookie("a", value="1")])) == [b"a=1"]

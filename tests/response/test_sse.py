@@ -100,6 +100,12 @@ async def test_what_is_no_event_is_an_error_that_says_so(item: object) -> None:
         await events(item)
 
 
+@pytest.mark.parametrize("data", [{"a": 1}, [1], object()])
+async def test_data_that_is_no_text_is_an_error_and_not_sent_as_python_shows_it(data: Any) -> None:
+    with pytest.raises(TypeError, match=r"the data of an event is a .*encode_json"):
+        ServerSentEventMessage(data).encode()
+
+
 async def test_an_unknown_field_is_an_error() -> None:
     with pytest.raises(TypeError, match="evnt"):
         await events({"data": "a", "evnt": "b"})

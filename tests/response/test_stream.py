@@ -307,6 +307,29 @@ async def test_a_request_that_is_streamed_can_be_answered_as_it_comes() -> None:
     assert peer.chunks == [b"A", b"B", b""]
 
 
+async def test_a_stream_that_has_read_its_request_to_the_end_sees_the_clients_end() -> None:
+    peer = Peer(chunk(b"a", more=True), chunk(b"b"))
+    request = Request(request_scope("POST"), peer.receive, peer.send)
+    incoming = request.stream()
+    read, notes = anyio.Event(), []
+
+    async def shouted() -> AsyncIterator[bytes]:
+        try:
+            async for piece in incoming:
+                yield piece.upper()
+            read.set()
+            await anyio.sleep_forever()
+        finally:
+            notes.append("closed")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(Stream(shouted()), request.scope, peer.receive, peer.send)
+        await read.wait()
+        peer.left.set()
+    assert peer.chunks == [b"A", b"B"]
+    assert notes == ["closed"]
+
+
 async def test_after_the_request_was_streamed_the_clients_end_is_seen() -> None:
     peer = Peer(chunk(b"a"))
     request = Request(request_scope("POST"), peer.receive, peer.send)
@@ -326,23 +349,27 @@ async def test_no_task_is_left_behind() -> None:
 
 
 async def test_a_stream_that_was_sent_leaves_no_garbage() -> None:
-    async def one(leaves: bool) -> list[weakref.ref[Any]]:
-        pages = Pages("a", then=anyio.sleep_forever if leaves else None)
+    async def one(end: str) -> list[weakref.ref[Any]]:
+        pages = Pages("a", then=None if end == "its own" else anyio.sleep_forever)
         peer = Peer(chunk(b""))
         stream = Stream(pages.asynchronous())
         task = asyncio.create_task(sent(stream, peer))
         await pages.read.wait()
-        if leaves:
+        if end == "the client's":
             peer.left.set()
-        await task
+        elif end == "from outside":
+            task.cancel()
+        await asyncio.wait([task])
+        pages.task = pages.closed_by = None  # its own way to the task that holds the error
         return [weakref.ref(pages), weakref.ref(stream), weakref.ref(peer), weakref.ref(task)]
 
     gc.collect()
     gc.disable()
     try:
-        references = await one(leaves=False) + await one(leaves=True)
-        await anyio.lowlevel.checkpoint()
-        assert [reference() for reference in references] == [None] * 8
+        for end in ("its own", "the client's", "from outside"):
+            references = await one(end)
+            await anyio.lowlevel.checkpoint()
+            assert [reference() for reference in references] == [None] * 4, end
     finally:
         gc.enable()
 

@@ -8,11 +8,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
+
+from tests.servers.saying import MARK
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,8 +27,19 @@ COMMANDS = {
     "granian": "granian --interface asgi --port {port} {app}",
     "daphne": "daphne --port {port} {app}",
     "hesper run": "hesper --app {app} run --port {port}",
+    "hesper run, granian": "hesper --app {app} run --server granian --port {port}",
+    "hesper run, hypercorn": "hesper --app {app} run --server hypercorn --port {port}",
 }
 """How each server is started."""
+
+VARIANTS = {
+    "uvicorn with a reloader": "uvicorn --reload --port {port} {app}",
+    "uvicorn with workers": "uvicorn --workers 2 --port {port} {app}",
+    "hesper run with workers": "hesper --app {app} run --workers 2 --port {port}",
+    "granian with workers": "granian --interface asgi --workers 2 --port {port} {app}",
+    **{f"{n}, 0.3 s": f"{command} --drain-timeout 0.3" for n, command in COMMANDS.items()},
+}
+"""Ways to start them that some tests need."""
 
 PATIENCE = 30.0
 """Seconds after which a server counts as stuck."""
@@ -38,7 +51,7 @@ class ServerProcess:
     def __init__(self, name: str, app: str, log: Path) -> None:
         self.port = free_port()
         self._log = log
-        arguments = COMMANDS[name].format(port=self.port, app=app).split()
+        arguments = {**COMMANDS, **VARIANTS}[name].format(port=self.port, app=app).split()
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", *arguments],
@@ -68,13 +81,44 @@ class ServerProcess:
             time.sleep(0.02)
         raise AssertionError(f"the server was not ready in time:\n{self.output}")
 
+    def wait_for(self, event: str) -> None:
+        """Wait until the app has said that something happened."""
+        self.wait_for_line(f"{MARK}{event}\n")
+
+    def wait_for_line(self, text: str) -> None:
+        """Wait until the output holds *text*."""
+        self._wait_until(lambda: text in self.output, f"{text!r} was not said in time")
+
+    def wait_until_refused(self) -> None:
+        """Wait until the server takes no connections any more."""
+
+        def refused() -> bool:
+            with socket.socket() as attempt:
+                return attempt.connect_ex(("127.0.0.1", self.port)) != 0
+
+        self._wait_until(refused, "connections are still taken")
+
+    def _wait_until(self, condition: Callable[[], bool], otherwise: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, f"{otherwise}:\n{self.output}"
+            time.sleep(0.01)
+
     def get(self, path: str) -> httpx2.Response:
         return httpx2.get(f"http://{self.address}{path}", timeout=PATIENCE, trust_env=False)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask the server to stop, and return the status it ends with."""
-        self._process.send_signal(number)
+        self.send(number)
         return self.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the server."""
+        self._process.send_signal(number)
+
+    def send_to_all(self, number: signal.Signals) -> None:
+        """Send a signal to all processes of the server, as a terminal does."""
+        os.killpg(self._process.pid, number)
 
     def wait(self) -> int:
         """Wait until the server ends by itself, and return the status it ends with."""

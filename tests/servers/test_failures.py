@@ -49,20 +49,33 @@ def test_a_shutdown_that_fails_goes_on_to_its_end_and_names_the_hook(
         ]
 
 
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("hesper run", 3), ("hesper run, granian", 1), ("hesper run, hypercorn", 3)],
+)
+def test_hesper_run_ends_with_a_status_if_the_startup_failed(
+    name: str, status: int, tmp_path: Path
+) -> None:
+    with serving(name, STARTUP_FAILS, tmp_path) as server:
+        assert server.wait() == status
+
+
+@pytest.mark.parametrize("name", ["hesper run", "hesper run, hypercorn"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_hesper_run_ends_with_status_1_if_the_shutdown_failed(
-    number: signal.Signals, tmp_path: Path
+    name: str, number: signal.Signals, tmp_path: Path
 ) -> None:
-    with serving("hesper run", SHUTDOWN_FAILS, tmp_path) as server:
+    with serving(name, SHUTDOWN_FAILS, tmp_path) as server:
         server.wait_until_served()
         assert server.stop(number) == 1
 
 
+@pytest.mark.parametrize("name", [name for name in SERVERS if name.startswith("hesper run")])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_hesper_run_ends_with_status_0_if_the_shutdown_went_well(
-    number: signal.Signals, tmp_path: Path
+    name: str, number: signal.Signals, tmp_path: Path
 ) -> None:
-    with serving("hesper run", NOTHING_TO_START, tmp_path) as server:
+    with serving(name, NOTHING_TO_START, tmp_path) as server:
         server.wait_until_served()
         assert server.stop(number) == 0
         assert "Traceback" not in server.output

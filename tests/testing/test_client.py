@@ -347,6 +347,10 @@ def test_a_websocket_goes_both_ways(block: bool) -> None:
             assert socket.receive_json(mode="binary") == [2]
             socket.send_msgpack({"a": 1})
             assert socket.receive_msgpack() == {"a": 1}
+            socket.send("é", mode="binary")
+            assert socket.receive_bytes() == "é".encode()
+            with pytest.raises(TimeoutError):
+                socket.receive(block=False)
 
     client = TestClient(echo)
     if block:

@@ -8,14 +8,17 @@ import socket
 import threading
 import weakref
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from hesper import Hesper, Lifespan, WebSocket, get, live, websocket
 from hesper._types import Receive, Scope, Send
+from hesper.response import Stream
 from hesper.testing import LiveServer
 from hesper.testing.uvicorn_server import UvicornServer
 
@@ -204,6 +207,40 @@ def test_a_request_that_does_not_end_is_cancelled_when_its_time_is_up() -> None:
         arrived.wait(30)
     thread.join()
     assert events == ["cancelled"]
+
+
+def test_what_waits_when_it_is_left_ends_as_when_a_server_is_told_to_stop() -> None:
+    closed: list[int] = []
+
+    @get("/news")
+    async def news() -> Stream:
+        async def chunks() -> AsyncIterator[str]:
+            yield "hello"
+            await asyncio.Event().wait()
+
+        return Stream(chunks())
+
+    with (
+        httpx2.Client(trust_env=False, timeout=30) as client,
+        ThreadPoolExecutor() as pool,
+        LiveServer(Hesper([news, echo]), drain_timeout=600) as server,
+        connect(f"{server.url.replace('http', 'ws')}/echo", proxy=None) as connection,
+        client.stream("GET", f"{server.url}/news") as response,
+    ):
+        chunks = response.iter_text()
+        assert next(chunks) == "hello"
+
+        def listen() -> list[str]:
+            with pytest.raises(ConnectionClosed) as ended:
+                connection.recv(30)
+            assert ended.value.rcvd is not None
+            closed.append(ended.value.rcvd.code)
+            return list(chunks)
+
+        rest = pool.submit(listen)
+        server.__exit__(None, None, None)
+        assert rest.result(30) == []  # an end that is not complete is an error
+    assert closed == [1012]
 
 
 def test_dropped_without_being_left_it_stops_and_warns() -> None:

@@ -343,6 +343,31 @@ async def test_a_message_that_does_not_come_in_time_is_a_timeout() -> None:
         assert await socket.receive_text() == "still there"
 
 
+async def test_data_is_sent_in_a_message_of_the_kind_that_is_named() -> None:
+    async with AsyncTestClient(echo).websocket_connect("/") as socket:
+        await socket.send("ä")
+        assert await socket.receive_text() == "ä"
+        await socket.send("ä", mode="binary", encoding="latin-1")
+        assert await socket.receive_bytes() == b"\xe4"
+        await socket.send(b"\xe4", encoding="latin-1")
+        assert await socket.receive_text() == "ä"
+        await socket.send(b"\x00", mode="binary")
+        assert await socket.receive_bytes() == b"\x00"
+
+
+async def test_a_message_that_is_not_there_yet_is_a_timeout_if_nobody_is_to_wait() -> None:
+    async with AsyncTestClient(echo).websocket_connect("/") as socket:
+        for receive in (socket.receive, socket.receive_text, socket.receive_bytes):
+            with pytest.raises(TimeoutError):
+                await receive(block=False)
+        with pytest.raises(TimeoutError):
+            await socket.receive_json(block=False)
+        with pytest.raises(TimeoutError):
+            await socket.receive_msgpack(False)
+        await socket.send_text("here")
+        assert await socket.receive_text() == "here"
+
+
 async def test_an_app_that_sends_without_end_is_paused_and_ends_when_left() -> None:
     sent = 0
 

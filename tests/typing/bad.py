@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hesper import Controller, Hesper, Router, get, loop_local, post
+from hesper import Controller, Hesper, Provide, Router, get, loop_local, post
 
 
 def allow(connection: object, route_handler: object) -> None: ...
@@ -42,3 +42,8 @@ async def resources_of_the_loop() -> None:
     await connect()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await loop_local.enter(connect)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     loop_local.atexit(connect, size=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+Provide(allow, lifetime="loop")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+get("/", when_disconnected="stop")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+get("/", dto=Books)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

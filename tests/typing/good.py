@@ -10,6 +10,8 @@ from hesper import (
     Controller,
     Extend,
     Hesper,
+    Lifespan,
+    Lifetime,
     Provide,
     Replace,
     Request,
@@ -22,8 +24,10 @@ from hesper import (
     post,
     websocket,
 )
+from hesper.background_tasks import background
 from hesper.connection import ASGIConnection
 from hesper.datastructures import Cookie, ResponseHeader, State
+from hesper.dto import DTOData
 from hesper.handlers import BaseRouteHandler
 from hesper.params import FromHeader, FromQuery
 from hesper.registry import Record, Registry, attached
@@ -160,3 +164,23 @@ def what_is_alive() -> None:
         assert_type(client, Client)
     assert_type(attached(app, "client", lambda: Client("here")), Client)
     assert_type(live.apps, tuple[Record, ...])
+
+
+async def dependencies(request: Request, lifespan: Lifespan) -> None:
+    assert_type(await request.resolve(Client), Client)
+    assert_type(await lifespan.resolve(Session), Session)
+    _: object = await request.resolve("client")
+    Provide(connect, lifetime=Lifetime.LOOP)
+    Provide(Session, use_cache=True, sync_to_thread=False)
+    assert_type(app.override({"client": Client("there"), Session: Provide(Session)}), Hesper)
+    async for number in lifespan.until_closing(numbers()):
+        assert_type(number, int)
+    Response("", background=background(print, "done"))
+
+
+async def numbers() -> AsyncIterator[int]:
+    yield 1
+
+
+def transfer(data: DTOData[Book]) -> None:
+    assert_type(data.create_instance(), Book)

@@ -13,24 +13,25 @@ from functools import partial
 from typing import Any, Final
 
 from hesper._compile.values import ValueWriter
-from hesper._plan.graph import EXITS, Manner, Step
-from hesper._plan.plan import Plan
-from hesper._signature import described
-from hesper._source import Source
-from hesper.concurrency import in_thread
-from hesper.lifetime import (
+from hesper._exits import (
     AsyncContextExit,
     AsyncGeneratorExit,
     ContextExit,
     Exits,
     SyncGeneratorExit,
-    belong,
 )
+from hesper._plan.graph import Step
+from hesper._plan.manner import Manner
+from hesper._plan.plan import Plan
+from hesper._signature import described
+from hesper._source import Source
+from hesper.concurrency import in_thread
+from hesper.lifetime import Lifetime, belong
 
 # CPython refuses to compile 21 nested blocks, and 3.12.1 crashes on 19.
 _DEEPEST: Final = 8
 
-_ADAPTERS: Final[dict[Manner, tuple[str, Any]]] = {
+ADAPTERS: Final[dict[Manner, tuple[str, Any]]] = {
     Manner.ASYNC_GENERATOR: ("AsyncGeneratorExit", AsyncGeneratorExit),
     Manner.GENERATOR: ("SyncGeneratorExit", SyncGeneratorExit),
     Manner.DIRECT_GENERATOR: ("DirectGeneratorExit", partial(SyncGeneratorExit, direct=True)),
@@ -38,6 +39,7 @@ _ADAPTERS: Final[dict[Manner, tuple[str, Any]]] = {
     Manner.CONTEXT: ("ContextExit", ContextExit),
     Manner.DIRECT_CONTEXT: ("DirectContextExit", partial(ContextExit, direct=True)),
 }
+"""What enters and exits the value of a provider, and how generated text calls it."""
 
 
 async def settle(result: Any) -> Any:
@@ -69,13 +71,21 @@ class CallWriter:
         source: The endpoint under construction.
         plan: What start-up knows about the route.
         values: Writes the values of arguments.
+        maker: What makes the maker of a connection's value, from a plan and a provider.
     """
 
-    def __init__(self, source: Source, plan: Plan, values: ValueWriter) -> None:
+    def __init__(
+        self,
+        source: Source,
+        plan: Plan,
+        values: ValueWriter,
+        maker: Callable[[Plan, Step], object],
+    ) -> None:
         self._source = source
         self._plan = plan
         self._values = values
-        exits = sum(step.manner in EXITS for step in plan.providers.values())
+        self._maker = maker
+        exits = sum(step.has_exit for step in plan.providers.values())
         self._stacked = exits > _DEEPEST
         self._exits = ""
         self._verdict = ""
@@ -96,29 +106,28 @@ class CallWriter:
         needed: dict[Any, Step] = {}
         for step in steps:
             self._collect(step, needed)
-        self._values.read([*needed.values(), *steps])
-        for key, step in needed.items():
+        own = [step for step in needed.values() if step.lifetime is Lifetime.CALL]
+        self._values.read([*own, *steps])
+        # What outlives the call first, so that blocks nest which the values hold open.
+        for key, step in sorted(needed.items(), key=_is_of_the_call):
             self._values.dependencies[key] = self._enter(step, blocks)
 
     def _collect(self, step: Step, needed: dict[Any, Step]) -> None:
         for key in step.needs:
             if key not in self._values.dependencies and key not in needed:
                 provider = self._plan.providers[key]
-                self._collect(provider, needed)
+                if provider.lifetime is Lifetime.CALL:
+                    self._collect(provider, needed)
                 needed[key] = provider
 
     def _enter(self, step: Step, blocks: ExitStack) -> str:
         source = self._source
-        if step.manner not in EXITS:
-            text = self.call(step, f"provide_{step.name}")
+        if not step.has_exit:
+            text = self.shared(step) or self.call(step, f"provide_{step.name}")
             name = source.local(step.name)
             source.add(f"{name} = {text}")
             return name
-        if step.manner in {Manner.GENERATOR, Manner.CONTEXT}:
-            self._belong()
-        adapter = source.bind(*_ADAPTERS[step.manner])
-        provider = source.bind(f"provide_{step.name}", step.call)
-        text = f"{adapter}({provider}({self._values.call(step)}), {step.name!r})"
+        text = self.exit(step)
         name = source.local(step.name)
         if not self._stacked:
             blocks.enter_context(source.block(f"async with {text} as {name}:"))
@@ -130,6 +139,32 @@ class CallWriter:
             blocks.callback(self._leave_exits)
         source.add(f"{name} = await {self._exits}.enter({text})")
         return name
+
+    def shared(self, step: Step) -> str:
+        """Return the expression of a value that outlives the call; nothing for others."""
+        if step.lifetime is Lifetime.CALL:
+            return ""
+        if step.lifetime is Lifetime.CONNECTION:
+            maker = self._source.bind(f"shared_{step.name}", self._maker(self._plan, step))
+            return f"await {maker}(scope, receive, send)"
+        lifespan = self._values.lifespan()
+        key = self._source.bind(f"key_of_{step.name}", step)
+        value = f"{lifespan}.values[{key}]"
+        if step.lifetime is Lifetime.LIFESPAN and not step.is_lazy and self._plan.is_started:
+            return value
+        return f"{value} if {key} in {lifespan}.values else await {lifespan}.values.provide({key})"
+
+    def exit(self, step: Step) -> str:
+        """Return the expression of what enters and exits the value of *step*."""
+        if step.manner in {Manner.GENERATOR, Manner.CONTEXT}:
+            self._belong()
+        adapter = self._source.bind(*ADAPTERS[step.manner])
+        provider = self._source.bind(f"provide_{step.name}", step.call)
+        return f"{adapter}({provider}({self._values.call(step)}), {step.name!r})"
+
+    def arguments(self, step: Step) -> str:
+        """Return the argument list of a call of *step*."""
+        return self._values.call(step)
 
     def _belong(self) -> None:
         """Let worker threads know the lifespan, as they have no loop to tell it."""
@@ -177,3 +212,7 @@ class CallWriter:
         if step.manner is Manner.AWAITED:
             return text
         return f"await {self._source.bind('settle', settle)}({text})"
+
+
+def _is_of_the_call(needed: tuple[Any, Step]) -> bool:
+    return needed[1].lifetime is Lifetime.CALL

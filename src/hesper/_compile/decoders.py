@@ -18,6 +18,7 @@ from hesper.enums import RequestEncodingType
 from hesper.exceptions import UnsupportedMediaTypeException
 from hesper.params import Body
 from hesper.serialization import (
+    DECODE_ERRORS,
     Fault,
     converter,
     fault_finder,
@@ -64,21 +65,42 @@ class Decoders:
             return fault_of(error)
         alike = _alike(argument)
         if alike not in self._finders:
-            self._finders[alike] = self._finder(argument.annotation, argument.body)
+            self._finders[alike] = self._finder(argument, argument.body)
         return self._finders[alike](value, error)
 
-    def _finder(self, annotation: Any, body: Body) -> FaultFinder:
+    def _finder(self, argument: Argument, body: Body) -> FaultFinder:
+        find = self._finder_while_decoding(argument, body)
+        inbound = argument.inbound
+        decode = None if inbound is None else self._body(argument, body)
+        if decode is None or inbound is None or inbound.finish is None:
+            return find
+
+        def find_in_models(value: Any, error: Exception) -> list[Fault]:
+            try:
+                decoded = decode(value)
+            except DECODE_ERRORS as found:
+                return find(value, found)
+            return inbound.faults(decoded, error)
+
+        return find_in_models
+
+    def _finder_while_decoding(self, argument: Argument, body: Body) -> FaultFinder:
+        annotation = argument.annotation
         if is_json(body.media_type):
             return fault_finder(annotation, self._type_decoders, form="json")
         if body.media_type == RequestEncodingType.MESSAGEPACK:
             return fault_finder(annotation, self._type_decoders, form="msgpack")
         if body.media_type == RequestEncodingType.URL_ENCODED:
-            return _form_fault_finder(annotation, self._type_decoders)
+            return _form_fault_finder(argument, self._type_decoders)
         return lambda _text, error: fault_of(error)
 
     def _make(self, argument: Argument) -> Decoder | None:
         if argument.source is Source.DATA:
-            return self._body(argument, argument.body)
+            decode = self._body(argument, argument.body)
+            finish = None if argument.inbound is None else argument.inbound.finish
+            if decode is None or finish is None:
+                return decode
+            return lambda body: finish(decode(body))
         annotation = unmarked(argument.annotation)
         if argument.skip_validation or annotation is Any:
             return None
@@ -95,14 +117,15 @@ class Decoders:
         if body.media_type == RequestEncodingType.MESSAGEPACK:
             return msgpack_decoder(annotation, self._type_decoders)
         if body.media_type == RequestEncodingType.URL_ENCODED:
-            return _form_decoder(annotation, self._type_decoders)
+            return _form_decoder(argument, self._type_decoders)
         return _text_decoder(annotation, self._type_decoders)
 
 
 def _alike(argument: Argument) -> tuple[Any, ...]:
     """Return what arguments have in common that share a decoder."""
     kind = kind_of(argument.annotation)
-    return (argument.source, kind, argument.skip_validation, argument.body)
+    read = None if argument.inbound is None else argument.inbound.identity
+    return (argument.source, kind, argument.skip_validation, argument.body, read)
 
 
 def kind_of(annotation: Any) -> tuple[Any, ...]:
@@ -139,15 +162,15 @@ def _text_decoder(annotation: Any, type_decoders: TypeDecodersSequence) -> Decod
     return lambda body: convert(str(body, "utf-8"))
 
 
-def _form_decoder(annotation: Any, type_decoders: TypeDecodersSequence) -> Decoder:
-    convert = converter(annotation, type_decoders)
-    fields = _form_reader(annotation)
+def _form_decoder(argument: Argument, type_decoders: TypeDecodersSequence) -> Decoder:
+    convert = converter(argument.annotation, type_decoders)
+    fields = _form_reader(argument)
     return lambda body: convert(fields(body))
 
 
-def _form_fault_finder(annotation: Any, type_decoders: TypeDecodersSequence) -> FaultFinder:
-    find = fault_finder(annotation, type_decoders, form="text")
-    fields = _form_reader(annotation)
+def _form_fault_finder(argument: Argument, type_decoders: TypeDecodersSequence) -> FaultFinder:
+    find = fault_finder(argument.annotation, type_decoders, form="text")
+    fields = _form_reader(argument)
 
     def find_in_form(body: bytes, error: Exception) -> list[Fault]:
         return fault_of(error) if _is_large_form(body) else find(fields(body), error)
@@ -155,9 +178,10 @@ def _form_fault_finder(annotation: Any, type_decoders: TypeDecodersSequence) -> 
     return find_in_form
 
 
-def _form_reader(annotation: Any) -> Callable[[bytes], dict[str, Any]]:
+def _form_reader(argument: Argument) -> Callable[[bytes], dict[str, Any]]:
     """Return the reader of a form: a field that takes a list gets all values, others the last."""
-    takes_several = _fields_that_take_several(annotation)
+    read_as = argument.annotation if argument.inbound is None else argument.inbound.described
+    takes_several = _fields_that_take_several(read_as)
 
     def read(body: bytes) -> dict[str, Any]:
         if _is_large_form(body):

@@ -12,18 +12,29 @@ from typing import Final
 
 from hesper._compile.calls import CallWriter, settle
 from hesper._compile.decoders import Decoders
-from hesper._compile.errors import Finish, Recovery
-from hesper._compile.reply import Replies, defaults_of, encoder_of, media_type_of, replies_of
+from hesper._compile.errors import ExceptionHandlers, Finish, Recovery
+from hesper._compile.injected import Caller, Maker
+from hesper._compile.reply import (
+    Replies,
+    defaults_of,
+    encoder_of,
+    media_type_of,
+    precondition_of,
+    replies_of,
+)
 from hesper._compile.values import ValueWriter
-from hesper._plan.graph import EXITS, Manner
+from hesper._compile.work import Worker
+from hesper._plan.manner import Manner
 from hesper._plan.plan import Plan
 from hesper._plan.result import Result
+from hesper._plan.suiting import suits
 from hesper._source import Source
 from hesper._types import ASGIApp
 from hesper.enums import MediaType
 from hesper.handlers import HTTPRouteHandler
 from hesper.layer import changes_of
 from hesper.response import Response
+from hesper.response.conditional import refuse_unmatched
 
 TAKEN: Final = ("endpoint", "scope", "receive", "send", "error", "Exception", "len")
 """Names that the text of an endpoint uses as they are."""
@@ -44,9 +55,9 @@ class EndpointWriter:
         self._to_reply = replies.hooked_reply if plan.after_request else replies.reply
         self._static = _is_static(plan, replies)
         self._finish = _finish_of(plan, static=self._static)
-        self._has_exits = any(step.manner in EXITS for step in plan.providers.values())
+        self._has_exits = any(step.has_exit for step in plan.providers.values())
         self._values = ValueWriter(self._source, plan, Decoders(plan.option("type_decoders")))
-        self._calls = CallWriter(self._source, plan, self._values)
+        self._calls = CallWriter(self._source, plan, self._values, Maker)
         self._source.bind(plan.call.name, plan.call.call)
         self._result = self._source.local("result")
         self._reply = self._source.local("encoded" if self._static else "reply")
@@ -124,6 +135,9 @@ class EndpointWriter:
     def _write_handler(self, blocks: ExitStack) -> None:
         call = self._plan.call
         self._calls.prepare([call], blocks)
+        if (etag := precondition_of(self._plan)) is not None:
+            refuse = self._source.bind("refuse_unmatched", refuse_unmatched)
+            self._source.add(f"{refuse}(scope, {etag!r})")
         text = self._calls.call(call, call.name)
         if call.manner is not Manner.AWAITED:
             text = f"await {self._source.bind('settle', settle)}({text})"
@@ -172,11 +186,25 @@ def recovery_of(plan: Plan) -> Recovery:
     """Return what answers the exceptions of a route."""
     return Recovery(
         plan.label,
-        plan.exception_handlers,
+        callers_of(plan, "http"),
         plan.option("request_class"),
         Replies(defaults_of(plan), plan.option("response_class")),
-        plan.handler,
         finish_of(plan),
+        plan.handler,
+        (*plan.chain[:-1], plan.handler),
+    )
+
+
+def callers_of(plan: Plan, scope_type: str) -> tuple[ExceptionHandlers, ...]:
+    """Return what calls the exception handlers of a route, by layer, the nearest first.
+
+    Args:
+        plan: The route.
+        scope_type: The type of the connection that they are called for.
+    """
+    return tuple(
+        {key: Caller(plan, step) for key, step in handlers.items() if suits(step.call, scope_type)}
+        for handlers in plan.exception_handlers
     )
 
 
@@ -186,7 +214,8 @@ def finish_of(plan: Plan) -> Finish:
     return Finish(
         plan.label,
         plan.option("request_class"),
-        [step.call for step in plan.after_response],
+        [Caller(plan, step) for step in plan.after_response],
+        Worker(plan),
         handler.background if isinstance(handler, HTTPRouteHandler) else None,
         handler,
     )
@@ -222,6 +251,7 @@ def _is_static(plan: Plan, replies: Replies) -> bool:
         and "HEAD" not in plan.methods
         and plan.option("response_class") is Response
         and replies.constant_head
+        and not replies.has_validator
     )
 
 

@@ -9,28 +9,27 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
+from hesper._compile.default_response import default_response, is_failure, last_response
+from hesper._compile.injected import Caller
 from hesper._compile.reply import Background, Replies, Reply, background_of
-from hesper._signature import described
-from hesper._types import ExceptionHandler, Receive, Scope, Send
+from hesper._compile.work import Worker
+from hesper._types import Receive, Scope, Send
 from hesper.connection import Request
-from hesper.connection.request import ClientDisconnect
-from hesper.exceptions import (
-    HTTPException,
-    ImproperlyConfiguredException,
-    NoRouteMatchFoundException,
-)
+from hesper.exceptions import HTTPException
+from hesper.layer import Layer
 from hesper.response import Response
-from hesper.response.response import WITHOUT_BODY, Prepared
+from hesper.response.response import Prepared
 
 logger: Final = logging.getLogger("hesper")
 
-ExceptionHandlers = Mapping[int | type[Exception], ExceptionHandler]
+ExceptionHandlers: TypeAlias = Mapping[int | type[Exception], Caller]
+"""What calls the exception handlers of one layer, by status code or exception class."""
 
 
-def handler_for(handlers: ExceptionHandlers, error: Exception) -> ExceptionHandler | None:
+def handler_for(handlers: ExceptionHandlers, error: Exception) -> Caller | None:
     """Return the handler of one layer that fits *error* best, if there is any.
 
     An HTTP exception's own class comes first, then its status code, then the nearest base class.
@@ -61,7 +60,10 @@ def status_of(error: Exception) -> int:
 
 
 _FINISHED: Final = "hesper_finished"
-"""Set in a request's scope once what follows its response has begun."""
+"""A list in a request's scope, not empty once what follows its response has begun.
+
+Middleware may hand on a copy of the scope, and then both have the same list.
+"""
 
 
 class Finish:
@@ -74,6 +76,7 @@ class Finish:
         label: How the log names the route.
         request_class: The class of the request that hooks get.
         after_response: The hooks, in order.
+        worker: Does background work.
         background: Work after each response of the route.
         route_handler: The resolved handler; `None` where no route was found.
     """
@@ -85,21 +88,28 @@ class Finish:
         "_label",
         "_request_class",
         "_route_handler",
+        "_worker",
     )
 
     def __init__(
         self,
         label: str,
         request_class: type[Request],
-        after_response: Sequence[Callable[..., Any]] = (),
+        after_response: Sequence[Caller],
+        worker: Worker,
         background: Background = None,
         route_handler: object = None,
     ) -> None:
         self._label = label
         self._request_class = request_class
         self._after_response = tuple(after_response)
+        self._worker = worker
         self._background = background
         self._route_handler = route_handler
+
+    def expect(self, scope: Scope) -> None:
+        """Prepare for a copy of *scope*: what is done for that is done."""
+        scope.setdefault(_FINISHED, [])
 
     @property
     def has_hooks(self) -> bool:
@@ -115,23 +125,18 @@ class Finish:
             receive: Waits for the client's next message.
             send: Sends a message to the client.
         """
-        if scope.get(_FINISHED):
+        finished: list[bool] = scope.setdefault(_FINISHED, [])
+        if finished:
             return
-        scope[_FINISHED] = True
+        finished.append(True)
         for hook in self._after_response:
             try:
                 request = request_of(self._request_class, self._route_handler, scope, receive, send)
-                returned = hook(request)
-                if inspect.isawaitable(returned):
-                    await returned
+                await hook(scope, receive, send, request)
             except Exception:
                 logger.exception("after_response of %s raised", self._label)
-        for work in (background_of(result), self._background):
-            if work is not None:
-                try:
-                    await work()
-                except Exception:
-                    logger.exception("background work of %s raised", self._label)
+        await self._worker(background_of(result), scope, receive, send)
+        await self._worker(self._background, scope, receive, send)
 
 
 class Recovery:
@@ -142,12 +147,14 @@ class Recovery:
         exception_handlers: By layer, the nearest first.
         request_class: The class of the request that handlers get.
         replies: Makes replies from what handlers return.
-        route_handler: The resolved handler; `None` where no route was found.
         finish: Called after the response: hooks and background work.
+        route_handler: The resolved handler; `None` where no route was found.
+        chain: The layers of the route, outermost first, for the debug page.
     """
 
     __slots__ = (
         "__weakref__",
+        "_chain",
         "_exception_handlers",
         "_finish",
         "_label",
@@ -162,15 +169,17 @@ class Recovery:
         exception_handlers: Sequence[ExceptionHandlers],
         request_class: type[Request],
         replies: Replies,
+        finish: Finish,
         route_handler: object = None,
-        finish: Finish | None = None,
+        chain: tuple[Layer, ...] = (),
     ) -> None:
+        self._chain = chain
         self._label = label
         self._exception_handlers = tuple(exception_handlers)
         self._request_class = request_class
         self._route_handler = route_handler
         self._replies = replies
-        self._finish = finish or Finish(label, request_class)
+        self._finish = finish
 
     async def __call__(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer *error*, then do what is left after a response; nothing has been sent yet."""
@@ -197,12 +206,10 @@ class Recovery:
                     request = request_of(
                         self._request_class, self._route_handler, scope, receive, send
                     )
-                    result = handler(request, error)
-                    if inspect.isawaitable(result):
-                        result = await result
+                    result = await handler(scope, receive, send, request, error)
                     if result is None:
                         raise TypeError(
-                            f"the exception handler {described(handler)} returned None; "
+                            f"the exception handler {handler!r} returned None; "
                             "return the response to send, or raise"
                         )
                     reply = self._replies.answering(status_of(error)).reply(result)
@@ -214,7 +221,7 @@ class Recovery:
                     await observe(error, scope)
                 else:
                     return result
-            await self._last_resort(error)(scope, receive, send)
+            await self._last_resort(error, scope)(scope, receive, send)
         finally:
             # Its traceback may hold this frame: a cycle.
             del error
@@ -229,7 +236,7 @@ class Recovery:
         finally:
             await self._finish(response, scope, receive, send)
 
-    def constant(self, error: HTTPException) -> Prepared | None:
+    def constant(self, error: HTTPException, scope: Scope) -> Prepared | None:
         """Return the response to every error like *error*, if it is always the same.
 
         `None` where an exception handler answers, hooks follow, or a part of the response depends
@@ -238,16 +245,17 @@ class Recovery:
         handled = any(handler_for(handlers, error) for handlers in self._exception_handlers)
         if handled or self._finish.has_hooks:
             return None
-        return self._replies.constant(default_response(error))
+        return self._replies.constant(default_response(error, scope))
 
-    def _last_resort(self, error: Exception) -> Reply:
+    def _last_resort(self, error: Exception, scope: Scope) -> Reply:
         if is_failure(error):
             logger.error("%s raised", self._label, exc_info=error)
         try:
-            return self._replies.reply(default_response(error))
+            response = last_response(error, scope, self._label, self._chain)
+            return self._replies.reply(response)
         except Exception as raised:  # a header or the `extra` of the error cannot be sent
             logger.exception("the response to an error of %s cannot be sent", self._label)
-            return Reply(default_response(raised).prepare())
+            return Reply(default_response(raised, scope).prepare())
 
 
 def request_of(
@@ -262,37 +270,3 @@ def request_of(
         scope["route_handler"] = route_handler
         scope["hesper_max_body_size"] = vars(route_handler)["request_max_body_size"]
     return request_class(scope, receive, send)
-
-
-def is_failure(error: Exception) -> bool:
-    """Whether *error* is the server's, to be logged; a client may refuse to go on, or go."""
-    if isinstance(error, HTTPException):
-        return error.status_code >= 500
-    return not isinstance(error, ClientDisconnect)
-
-
-_FOR_DEVELOPERS: Final = (ImproperlyConfiguredException, NoRouteMatchFoundException)
-"""HTTP exceptions whose text tells of the application's inside."""
-
-
-def default_response(error: Exception) -> Response[Any]:
-    """Return the response to an exception that no handler answers; it leaks nothing."""
-    if isinstance(error, ClientDisconnect):
-        return _rendered(400, error.detail)
-    if not isinstance(error, HTTPException) or isinstance(error, _FOR_DEVELOPERS):
-        return _rendered(500, "Internal Server Error")
-    if error.status_code in WITHOUT_BODY:
-        return Response(None, status_code=error.status_code, headers=error.headers)
-    extra = {} if error.extra is None else {"extra": error.extra}
-    return _rendered(error.status_code, error.detail, error.headers, **extra)
-
-
-def _rendered(
-    status_code: int, detail: str, headers: Mapping[str, str] | None = None, **extra: Any
-) -> Response[Any]:
-    return Response(
-        {"status_code": status_code, "detail": detail, **extra},
-        status_code=status_code,
-        media_type="application/json",
-        headers=headers,
-    )

@@ -57,14 +57,21 @@ _CONVERTERS: Final[Mapping[str, Convert]] = {
 }
 
 
+_NO_OPTIONS: Final[Mapping[str, Any]] = {}
+
+
 class Target:
     """An endpoint and the names of the path parameters it is given; lives as long as its app."""
 
-    __slots__ = ("__weakref__", "endpoint", "names")
+    __slots__ = ("__weakref__", "endpoint", "names", "opt")
 
-    def __init__(self, endpoint: ASGIApp, names: tuple[str, ...]) -> None:
+    def __init__(
+        self, endpoint: ASGIApp, names: tuple[str, ...], opt: Mapping[str, Any] = _NO_OPTIONS
+    ) -> None:
         self.endpoint = endpoint
         self.names = names
+        self.opt = opt
+        """The free-form values of the route, for middleware that is asked before routing."""
 
 
 class Node:
@@ -97,7 +104,10 @@ class Node:
     def child(self, segment: str | PathParameterSegment) -> Node:
         """Return the node below for *segment*, made if there is none."""
         if isinstance(segment, str):
-            return self.below.setdefault(segment, Node())
+            node = self.below.get(segment)
+            if node is None:
+                node = self.below[segment] = Node()
+            return node
         if segment.kind == "path":
             self.rest = self.rest or Node()
             return self.rest
@@ -106,7 +116,8 @@ class Node:
                 return node
         node = Node()
         self.parameters.append((segment.kind, node))
-        self.parameters.sort(key=lambda pair: list(TYPES).index(pair[0]))
+        if len(self.parameters) > 1:
+            self.parameters.sort(key=lambda pair: list(TYPES).index(pair[0]))
         return node
 
 
@@ -164,7 +175,7 @@ class Matcher:
         path: str = scope["path"]
         root_path: str = scope.get("root_path", "")
         if root_path:
-            path = _below(path, root_path)
+            path = below_root(path, root_path)
         if scope["type"] != "http":
             return self._search(path, None, scope, receive, send)
         method: str = scope["method"]
@@ -191,16 +202,26 @@ class Matcher:
                 return target.endpoint(scope, receive, send)
         return self._search(path, method, scope, receive, send)
 
+    def options_of(self, scope: Scope) -> Mapping[str, Any]:
+        """Return the `opt` of the route that a connection will come to; empty without one."""
+        path = below_root(scope["path"], scope.get("root_path", ""))
+        method = scope["method"] if scope["type"] == "http" else None
+        found = self._found(without_slash(path), method, {})
+        return _NO_OPTIONS if found is None else found.target.opt
+
+    def _found(self, path: str, method: str | None, allowed: dict[str, object]) -> Found | None:
+        """Search the tree for a path; *method* is `None` for a websocket."""
+        first, *segments = path.split("/") if path != "/" else ("",)
+        # A path begins with a slash; `OPTIONS *` asks about the server, and is not answered here.
+        return None if first else _find(self._root, segments, 0, (), method, allowed)
+
     def _search(
         self, path: str, method: str | None, scope: Scope, receive: Receive, send: Send
     ) -> Awaitable[None]:
-        """Search the tree for the endpoint of a path; *method* is `None` for a websocket."""
-        if len(path) > 1 and path.endswith("/") and not path.endswith("//"):
-            path = path[:-1]
-        first, *segments = path.split("/") if path != "/" else ("",)
+        """Return the coroutine of what the tree has for a path."""
+        path = without_slash(path)
         allowed: dict[str, object] = {}
-        # A path begins with a slash; `OPTIONS *` asks about the server, and is not answered here.
-        found = None if first else _find(self._root, segments, 0, (), method, allowed)
+        found = self._found(path, method, allowed)
         if found is None:
             scope["path_params"] = {}
             return self._missing(scope, receive, send, tuple(allowed))
@@ -276,7 +297,12 @@ def _converted(kind: str, segment: str) -> Any:
         return None
 
 
-def _below(path: str, root_path: str) -> str:
+def without_slash(path: str) -> str:
+    """Return *path* without the one slash that may follow it."""
+    return path[:-1] if len(path) > 1 and path.endswith("/") and path[-2] != "/" else path
+
+
+def below_root(path: str, root_path: str) -> str:
     """Return the part of *path* below *root_path*; some servers have removed it already."""
     root_path = root_path.rstrip("/")
     if path == root_path:

@@ -6,17 +6,22 @@ is sent after they are closed; a streaming one is sent while they are open.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias, cast
 
+from hesper._dto import Outbound
 from hesper._plan.plan import Plan
 from hesper._plan.result import Result
 from hesper._types import ASGIApp, Message, Receive, Scope, Send
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
+from hesper.datastructures import CacheControlHeader, ETag, ResponseHeader, encode_header
 from hesper.enums import MediaType
 from hesper.handlers import HTTPRouteHandler
+from hesper.layer import Layer, contributions
 from hesper.response import Response
+from hesper.response.conditional import VALIDATORS, Conditional
 from hesper.response.response import Defaults, Prepared
 from hesper.serialization import json_encoder, msgpack_encoder
 
@@ -64,26 +69,50 @@ class Replies:
         defaults: What the route says about its responses.
         response_class: The class of the response that a plain result becomes.
         media_type: The media type of plain results; `None` lets them decide.
+        outbound: What a DTO makes of results, if anything.
+        loose: Whether results may come from elsewhere than the handler.
     """
 
-    __slots__ = ("__weakref__", "_defaults", "_media_type", "_response_class")
+    __slots__ = (
+        "__weakref__",
+        "_defaults",
+        "_media_type",
+        "_outbound",
+        "_response_class",
+        "_transfer",
+        "has_validator",
+    )
+
+    has_validator: bool
+    """Whether conditional requests are answered by what the route says, such as its `etag`."""
 
     def __init__(
         self,
         defaults: Defaults,
         response_class: type[Response[Any]],
         media_type: str | None = None,
+        outbound: Outbound | None = None,
+        *,
+        loose: bool = False,
     ) -> None:
+        self._outbound = outbound
+        self._transfer = None if outbound is None else outbound.transfer
+        if loose and outbound is not None and outbound.transfer is not None:
+            self._transfer = outbound.loosely
         self._defaults = defaults
         self._response_class = response_class
         self._media_type = media_type
+        lines = (*defaults.headers, *defaults.success_headers)
+        self.has_validator = any(name in VALIDATORS for name, _ in lines)
 
     def response(self, result: Any) -> Response[Any] | ASGIApp:
         """Return the response, or the ASGI app, that a handler's result stands for."""
         if isinstance(result, Response):
-            return result
+            return result if self._outbound is None else self._outbound.in_response(result)
         if callable(result):
             return cast("ASGIApp", result)
+        if self._transfer is not None:
+            result = self._transfer(result)
         media_type = self._media_type or self._defaults.media_type
         if result is None and media_type is None:
             media_type = MediaType.JSON
@@ -94,12 +123,16 @@ class Replies:
         response = self.response(result)
         if not isinstance(response, Response):
             return StreamingReply(response)
-        prepared = response.prepare(self._defaults)
-        return StreamingReply(prepared) if response.streaming else Reply(prepared)
+        sending: ASGIApp = response.prepare(self._defaults)
+        if self.has_validator or response.has_validator:
+            sending = Conditional(sending)
+        return StreamingReply(sending) if response.streaming else Reply(sending)
 
     def answering(self, status_code: int) -> Replies:
         """Return what makes the replies to an exception: with its status, of any media type."""
-        defaults = replace(self._defaults, status_code=status_code, media_type=None)
+        defaults = replace(
+            self._defaults, status_code=status_code, media_type=None, success_headers=()
+        )
         return Replies(defaults, self._response_class)
 
     @property
@@ -135,7 +168,9 @@ def encoder_of(plan: Plan) -> Callable[[Any], bytes]:
         return bytes
     defaults = defaults_of(plan)
     packs = media_type_of(plan) == MediaType.MESSAGEPACK
-    return defaults.encode_msgpack if packs else defaults.encode_json
+    encode = defaults.encode_msgpack if packs else defaults.encode_json
+    transfer = None if plan.outbound is None else plan.outbound.transfer
+    return encode if transfer is None else lambda result: encode(transfer(result))
 
 
 def media_type_of(plan: Plan) -> str | None:
@@ -150,8 +185,38 @@ def defaults_of(plan: Plan) -> Defaults:
     """Return what a route says about its responses."""
     handler, options = plan.handler, vars(plan.handler)
     if isinstance(handler, HTTPRouteHandler):
-        return layer_defaults(options, handler.default_status, handler.media_type)
-    return layer_defaults(options, 200)
+        defaults = layer_defaults(options, handler.default_status, handler.media_type)
+    else:
+        defaults = layer_defaults(options, 200)
+    return replace(defaults, success_headers=tuple(_success_headers(plan)))
+
+
+def _success_headers(plan: Plan) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the lines of the options that are a header, unless a nearer layer sets that header."""
+    for option in ("cache_control", "etag"):
+        header: CacheControlHeader | ETag | None = plan.option(option)
+        if header is None or header.documentation_only or not header.to_header():
+            continue
+        said = _depth(plan.chain, option, lambda _: True)
+        if said >= _depth(plan.chain, "response_headers", partial(_sets, header.HEADER_NAME)):
+            yield encode_header(header.HEADER_NAME, header.to_header())
+
+
+def _sets(name: str, headers: Mapping[str, ResponseHeader]) -> bool:
+    return name in headers and not headers[name].documentation_only
+
+
+def _depth(chain: tuple[Layer, ...], option: str, counts: Callable[[Any], bool]) -> int:
+    """Return the place in *chain* of the innermost layer whose value of an option counts, or -1."""
+    layers = [layer for layer, change in contributions(chain, option) if counts(change.value)]
+    return chain.index(layers[-1]) if layers else -1
+
+
+def precondition_of(plan: Plan) -> bytes | None:
+    """Return the entity tag by which a route's requests are judged before its handler is called."""
+    if set(plan.methods) <= {"GET", "HEAD"}:
+        return None
+    return dict(defaults_of(plan).success_headers).get(b"etag")
 
 
 def layer_defaults(
@@ -175,4 +240,7 @@ def replies_of(plan: Plan) -> Replies:
     """Return what makes the replies of a route."""
     # Text and bytes say themselves what they are; hooks may return something else.
     media_type = media_type_of(plan) if plan.result is Result.DATA else None
-    return Replies(defaults_of(plan), plan.option("response_class"), media_type)
+    response_class = plan.option("response_class")
+    # What answers in the handler's place need not be what the handler returns.
+    loose = bool(plan.before_request)
+    return Replies(defaults_of(plan), response_class, media_type, plan.outbound, loose=loose)

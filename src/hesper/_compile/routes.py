@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import weakref
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, cast
 
+from hesper._compile.disconnect import ended_when_gone
 from hesper._compile.endpoint import build_endpoint, finish_of, recovery_of
 from hesper._compile.errors import Finish, Recovery
+from hesper._compile.exclusion import selective
 from hesper._compile.matcher import Matcher, Node, Target
 from hesper._compile.reply import StreamingReply
-from hesper._compile.websocket import SocketRecovery, build_asgi, build_websocket
+from hesper._compile.socket_recovery import Overheard, SocketRecovery, socket_recovery_of
+from hesper._compile.websocket import build_asgi, build_websocket
 from hesper._plan.plan import Plan
+from hesper._signature import described
 from hesper._types import ASGIApp, Message, Middleware, Receive, Scope, Send
-from hesper.connection import WebSocket
 from hesper.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from hesper.response import Response
 from hesper.response.response import Prepared
@@ -46,18 +51,24 @@ def compile_plan(plan: Plan) -> ASGIApp:
     """Return the endpoint of *plan*, inside its middleware."""
     build = {"http": build_endpoint, "websocket": build_websocket, "asgi": build_asgi}
     endpoint = build[plan.scope_type](plan)
+    if plan.option("when_disconnected") == "cancel":
+        endpoint = ended_when_gone(endpoint, plan.label)
     if not plan.middleware:
         return endpoint
     finish = finish_of(plan) if plan.after_response else None
-    return within(plan.middleware, endpoint, recovery_of(plan), finish, plan.handler)
+    sockets = socket_recovery_of(plan)
+    limit = plan.option("request_max_body_size")
+    return within(plan.middleware, endpoint, recovery_of(plan), sockets, limit, finish, plan)
 
 
 def within(
     middleware: Sequence[Middleware],
     app: ASGIApp,
     recovery: Recovery,
+    socket_recovery: SocketRecovery,
+    max_body_size: int | None,
     finish: Finish | None = None,
-    route_handler: object = None,
+    plan: Plan | None = None,
 ) -> ASGIApp:
     """Return *app* inside *middleware*, the first outermost.
 
@@ -65,41 +76,93 @@ def within(
         middleware: Factories `(app) -> app`.
         app: The innermost app.
         recovery: Answers what the middleware raises before a response has started.
+        socket_recovery: Answers what the middleware of websockets raises.
+        max_body_size: The bytes that a body may have which middleware reads; None for any number.
         finish: Does what follows a response, where nothing inside has done it.
-        route_handler: The resolved handler that middleware sees in the scope, where it is known.
+        plan: The route that the middleware is for; None where routing is still to come.
     """
+    options = app.options_of if isinstance(app, Matcher) else None
     for factory in reversed(middleware):
-        app = factory(app)
+        app = _inside(factory, app, plan, options)
+    route_handler = None if plan is None else plan.handler
 
     async def stack(scope: Scope, receive: Receive, send: Send) -> None:
         if route_handler is not None:
             scope["route_handler"] = route_handler
+        if scope["type"] == "websocket":
+            await _socket(app, scope, receive, send, socket_recovery)
+            return
+        scope["hesper_max_body_size"] = max_body_size
+        if finish is not None:
+            finish.expect(scope)
         reply = StreamingReply(app)
         try:
             await reply(scope, receive, send)
         except Exception as error:
-            if reply.started or scope["type"] != "http":
+            if reply.started:
                 raise
             await recovery(error, scope, receive, send)
         finally:
-            if finish is not None and scope["type"] == "http":
+            if finish is not None:
                 await finish(None, scope, receive, send)
 
     return stack
 
 
-def add_plans(matcher: Matcher, plans: Sequence[Plan], problems: list[str]) -> None:
+async def _socket(
+    app: ASGIApp, scope: Scope, receive: Receive, send: Send, recovery: SocketRecovery
+) -> None:
+    """Serve a websocket by *app*, and answer what that raises."""
+    overheard = Overheard(receive, send)
+    try:
+        await app(scope, overheard.receive, overheard.send)
+    except Exception as error:
+        socket = await overheard.socket(scope, recovery.websocket_class)
+        await recovery(error, socket)
+
+
+def _inside(
+    factory: Middleware,
+    app: ASGIApp,
+    plan: Plan | None,
+    options: Callable[[Scope], Mapping[str, Any]] | None,
+) -> ASGIApp:
+    """Return *app* inside of what *factory* makes, but for what that leaves out."""
+    made: object = factory(app)
+    if not callable(made):
+        if inspect.iscoroutine(made):
+            made.close()
+        raise TypeError(
+            f"the middleware {described(factory)} returned {type(made).__name__}, and no ASGI app; "
+            "a factory takes an app and returns one, such as a function (scope, receive, send)"
+        )
+    choosing = selective(cast("ASGIApp", made), app)
+    if choosing is None:
+        return cast("ASGIApp", made)
+    if plan is not None:
+        return choosing.on_route(plan)
+    return choosing if options is None else choosing.around_routing(options)
+
+
+def add_plans(
+    matcher: Matcher, plans: Sequence[Plan], problems: list[str], known: Mapping[Plan, Target]
+) -> dict[Plan, Target]:
     """Put *plans* into *matcher*.
 
     Args:
         matcher: Where the endpoints are found.
         plans: The plans of an app.
         problems: Where conflicts are added, each naming both routes.
+        known: Targets of plans that another app has, too: their endpoints are compiled once.
+
+    Returns:
+        The target of each plan.
     """
-    placed: dict[int, list[Plan]] = {}
+    targets: dict[Plan, Target] = {}
+    placed: dict[Node, list[Plan]] = {}
     for plan in plans:
         node = matcher.node(plan.path)
-        neighbours = placed.setdefault(id(node), [])
+        neighbours = placed.setdefault(node, [])
         problems.extend(
             f"{plan.label} is declared twice: by {_function(other)} "
             f"and by {_function(plan)}; change a path or a method"
@@ -107,10 +170,12 @@ def add_plans(matcher: Matcher, plans: Sequence[Plan], problems: list[str]) -> N
             if _clash(other, plan)
         )
         neighbours.append(plan)
-        _add(node, plan)
-    for plan in plans:
-        _add_implied(matcher.node(plan.path))
+        target = targets[plan] = known.get(plan) or _target(plan)
+        put(node, plan, target)
+    for node in placed:
+        _add_implied(node)
     matcher.complete()
+    return targets
 
 
 def _clash(one: Plan, other: Plan) -> bool:
@@ -132,10 +197,25 @@ def _function(plan: Plan) -> str:
     return f"{function.__module__}.{getattr(function, '__qualname__', function)}"
 
 
-def _add(node: Node, plan: Plan) -> None:
-    names = tuple(parameter.name for parameter in plan.path.parameters)
-    target = Target(_not_yet, names)
+def _target(plan: Plan) -> Target:
+    target = Target(_not_yet, parameter_names(plan), plan.option("opt"))
     target.endpoint = Deferred(plan, target)
+    return target
+
+
+def parameter_names(plan: Plan) -> tuple[str, ...]:
+    """Return the names of a route's path parameters, in order."""
+    return tuple(parameter.name for parameter in plan.path.parameters)
+
+
+def put(node: Node, plan: Plan, target: Target) -> None:
+    """Put *target* where the connections that *plan* takes are looked for.
+
+    Args:
+        node: The place of the plan's path.
+        plan: What is known about the route.
+        target: What is found there.
+    """
     if plan.scope_type == "websocket":
         node.websocket = target
     elif plan.scope_type == "asgi":
@@ -155,7 +235,7 @@ def _add_implied(node: Node) -> None:
     """Answer `HEAD` where `GET` is (RFC 9110, section 9.3.2)."""
     if "GET" in node.http and "HEAD" not in node.http:
         target = node.http["GET"]
-        node.http["HEAD"] = Target(_head_of(target), target.names)
+        node.http["HEAD"] = Target(_head_of(target), target.names, target.opt)
 
 
 class Missing:
@@ -163,13 +243,14 @@ class Missing:
 
     Args:
         recovery: Answers the exceptions of routing.
+        socket_recovery: Answers those of websockets.
     """
 
     __slots__ = ("__weakref__", "_constant", "_recovery", "_socket_recovery")
 
-    def __init__(self, recovery: Recovery) -> None:
+    def __init__(self, recovery: Recovery, socket_recovery: SocketRecovery) -> None:
         self._recovery = recovery
-        self._socket_recovery = SocketRecovery("routing")
+        self._socket_recovery = socket_recovery
         # By the methods of a path, of which the tree holds few combinations; none for 404.
         self._constant: dict[tuple[str, ...], Prepared | None] = {}
 
@@ -178,7 +259,7 @@ class Missing:
     ) -> None:
         """Answer 405 with the methods that the path has, 404 if it has none."""
         if scope["type"] == "websocket":
-            socket = WebSocket(scope, receive, send)
+            socket = self._socket_recovery.websocket_class(scope, receive, send)
             await self._socket_recovery(NotFoundException(), socket)
             return
         if methods and scope["method"] == "OPTIONS":
@@ -187,7 +268,7 @@ class Missing:
             await self._recovery.respond(response, scope, receive, send)
             return
         if methods not in self._constant:
-            self._constant[methods] = self._recovery.constant(_error(methods))
+            self._constant[methods] = self._recovery.constant(_error(methods), scope)
         constant = self._constant[methods]
         if constant is None or scope["hesper_app"].exception_observers:
             await self._recovery(_error(methods), scope, receive, send)

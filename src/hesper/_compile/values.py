@@ -32,6 +32,7 @@ from hesper.connection import ASGIConnection
 from hesper.connection.request import read_body
 from hesper.datastructures import Headers, ImmutableMultiDict, State, parse_query_string
 from hesper.enums import RequestEncodingType
+from hesper.layer import changes_of
 from hesper.params import Body
 
 _EMPTY: Final[dict[str, list[str]]] = {}
@@ -112,13 +113,20 @@ class ValueWriter:
                 "asgi": ASGIConnection,
             }[self._plan.scope_type]
             self._locals[key] = name = source.local(key.value)
-            handler = source.bind("route_handler", self._plan.handler)
-            source.add(f"scope['route_handler'] = {handler}")
+            if self._plan.is_route:
+                handler = source.bind("route_handler", self._plan.handler)
+                source.add(f"scope['route_handler'] = {handler}")
             limit = options["request_max_body_size"]
-            if key is From.REQUEST and limit != 10_000_000:
+            # The default is said as well where an outer layer's middleware was told otherwise.
+            said = any("request_max_body_size" in changes_of(layer) for layer in self._plan.chain)
+            if key is From.REQUEST and said:
                 source.add(f"scope['hesper_max_body_size'] = {limit!r}")
             source.add(f"{name} = {source.bind(cls.__name__, cls)}(scope, receive, send)")
         return self._locals[key]
+
+    def lifespan(self) -> str:
+        """Return the local variable of the lifespan, written where it is first wanted."""
+        return self._once("lifespan", f"scope['state'][{LIFESPAN_KEY!r}]")
 
     def _dependency(self, argument: Argument) -> str:
         if argument.key is None:
@@ -316,4 +324,5 @@ def _identity(argument: Argument) -> Any:
     if argument.source is From.STATE:
         return (argument.source, str(argument.annotation), id(argument.annotation))
     default = "" if argument.default is MISSING else id(argument.default)
-    return (argument.source, argument.key, default, *kind_of(argument.annotation))
+    read = () if argument.inbound is None else argument.inbound.identity
+    return (argument.source, argument.key, default, *kind_of(argument.annotation), *read)

@@ -2,95 +2,33 @@
 
 from __future__ import annotations
 
-import logging
-from contextlib import ExitStack, suppress
-from typing import Final
+from contextlib import ExitStack
 
 from hesper._compile.calls import CallWriter
 from hesper._compile.decoders import Decoders
 from hesper._compile.endpoint import TAKEN, finish_of, has_after_response, recovery_of
-from hesper._compile.errors import default_response, is_failure, observe
+from hesper._compile.injected import Maker
 from hesper._compile.reply import StreamingReply
+from hesper._compile.socket_recovery import finish_socket, socket_recovery_of
 from hesper._compile.values import ValueWriter
 from hesper._plan.arguments import Source as From
 from hesper._plan.plan import Plan
 from hesper._source import Source
 from hesper._types import ASGIApp
-from hesper.connection import WebSocket
-from hesper.exceptions import HTTPException, WebSocketDisconnect, WebSocketException
-from hesper.status_codes import WS_1011_INTERNAL_ERROR
-
-logger: Final = logging.getLogger("hesper")
-
-
-class SocketRecovery:
-    """Answers the exceptions of a websocket route; lives as long as the route's endpoint.
-
-    Before the handshake is accepted the client gets an HTTP response where the server can send one
-    (ASGI, Websocket Denial Response extension) and a refusal elsewhere; after it, a close code:
-    an HTTP exception's status plus 4000, or 1011.
-
-    Args:
-        label: How the log names the route.
-    """
-
-    __slots__ = ("__weakref__", "_label")
-
-    def __init__(self, label: str) -> None:
-        self._label = label
-
-    async def __call__(self, error: Exception, socket: WebSocket) -> None:
-        """End *socket* as *error* says."""
-        await observe(error, socket.scope)
-        if isinstance(error, WebSocketDisconnect):
-            # Most often this client's; it is still there if another websocket has ended.
-            await finish_socket(socket)
-            return
-        if is_failure(error) and not isinstance(error, WebSocketException):
-            logger.error("%s raised", self._label, exc_info=error)
-        if socket.connection_state == "disconnect":
-            return
-        if socket.connection_state == "receive" or isinstance(error, WebSocketException):
-            await socket.close(*close_code(error))
-            return
-        with suppress(WebSocketDisconnect):
-            await socket.send_denial(self._denial(error))
-
-    def _denial(self, error: Exception) -> ASGIApp:
-        try:
-            return default_response(error).prepare()
-        except Exception as raised:  # a header or the `extra` of the error cannot be sent
-            logger.exception("the response to an error of %s cannot be sent", self._label)
-            return default_response(raised).prepare()
-
-
-def close_code(error: Exception) -> tuple[int, str]:
-    """Return the close code and the reason that *error* stands for."""
-    if isinstance(error, WebSocketException):
-        return error.code, error.detail
-    if isinstance(error, HTTPException):
-        return 4000 + error.status_code, error.detail
-    return WS_1011_INTERNAL_ERROR, "Internal Server Error"
-
-
-async def finish_socket(socket: WebSocket) -> None:
-    """Close a websocket that its handler left open."""
-    if socket.connection_state != "disconnect":
-        await socket.close()
 
 
 def write_websocket(plan: Plan) -> Source:
     """Write the endpoint of a websocket route; nothing is compiled yet."""
     source = Source("async def endpoint(scope, receive, send):", TAKEN)
     values = ValueWriter(source, plan, Decoders(plan.option("type_decoders")))
-    calls = CallWriter(source, plan, values)
+    calls = CallWriter(source, plan, values, Maker)
     socket = values.connection()
     with source.block("try:"), ExitStack() as blocks:
         _write_guards(source, plan, values, calls, blocks)
         calls.prepare([plan.call], blocks)
         source.add(calls.call(plan.call, plan.call.name))
     with source.block("except Exception as error:"):
-        fail = source.bind("fail", SocketRecovery(plan.label))
+        fail = source.bind("fail", socket_recovery_of(plan))
         source.add(f"await {fail}(error, {socket})")
     with source.block("else:"):
         source.add(f"await {source.bind('finish_socket', finish_socket)}({socket})")
@@ -101,7 +39,7 @@ def write_asgi(plan: Plan) -> Source:
     """Write the endpoint of an ASGI app among the handlers; nothing is compiled yet."""
     source = Source("async def endpoint(scope, receive, send):", (*TAKEN, "reply"))
     values = ValueWriter(source, plan, Decoders(plan.option("type_decoders")))
-    calls = CallWriter(source, plan, values)
+    calls = CallWriter(source, plan, values, Maker)
     source.add("reply = None")
     with source.block("try:"), ExitStack() as blocks:
         _write_guards(source, plan, values, calls, blocks)
@@ -111,8 +49,8 @@ def write_asgi(plan: Plan) -> Source:
         source.add("await reply(scope, receive, send)")
     with source.block("except Exception as error:"):
         with source.block("if reply is None and scope['type'] == 'websocket':"):
-            refuse = source.bind("refuse", SocketRecovery(plan.label))
-            socket = source.bind("WebSocket", WebSocket)
+            refuse = source.bind("refuse", socket_recovery_of(plan))
+            socket = source.bind("WebSocket", plan.option("websocket_class"))
             source.add(f"await {refuse}(error, {socket}(scope, receive, send))")
         with source.block("elif scope['type'] != 'http' or reply is not None and reply.started:"):
             source.add("raise")

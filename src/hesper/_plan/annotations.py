@@ -251,6 +251,23 @@ def fits_in_path(annotation: Any, kind: type) -> bool:
     )
 
 
+def forms_of(annotation: Any) -> Iterator[Any]:
+    """Yield a type as it is written, then without each thing around it, the outermost first.
+
+    So an alias, a `NewType` or what is `Annotated` may be meant itself, or what it stands for.
+    """
+    yield annotation
+    inner = unaliased(annotation)
+    if get_origin(inner) is Annotated:
+        inner = get_args(inner)[0]
+    elif hasattr(inner, "__supertype__"):
+        inner = inner.__supertype__
+    if inner is not annotation:
+        yield from forms_of(inner)
+    elif (bare := without_extras(annotation)) is not annotation:
+        yield bare
+
+
 def shown(annotation: Any) -> str:
     """Return how messages show a type: without the markers that tell where it comes from."""
     bare = without_extras(annotation)

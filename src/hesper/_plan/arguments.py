@@ -6,12 +6,14 @@ name, then by type), what a declaration says, and the query string for all other
 
 from __future__ import annotations
 
-import difflib
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hesper._did_you_mean import did_you_mean
+from hesper._dto import DTO, Inbound
 from hesper._plan.annotations import (
     Marks,
     UnclearArgument,
@@ -19,11 +21,14 @@ from hesper._plan.annotations import (
     declared_by,
     fits_in_path,
     fits_in_text,
+    forms_of,
     is_sequence,
     marks_of,
     shown,
 )
+from hesper._plan.near import or_dependency
 from hesper._plan.path import TYPES, PathTemplate
+from hesper._plan.transfer import inbound
 from hesper._signature import (
     MISSING,
     SignatureParameter,
@@ -36,7 +41,8 @@ from hesper._types import Empty, TypeDecodersSequence
 from hesper.datastructures import ImmutableState
 from hesper.enums import ParamType, RequestEncodingType
 from hesper.exceptions import ImproperlyConfiguredException
-from hesper.layer import did_you_mean
+from hesper.layer import Layer, contributions
+from hesper.lifetime import Lifetime
 from hesper.params import Body, Dependency, ParameterDeclaration
 from hesper.serialization import converter, json_decoder
 
@@ -82,6 +88,9 @@ RESERVED: Final[Mapping[str, Source]] = {
 }
 """Names that mean the thing itself, on every callable."""
 
+_OF_A_LIFESPAN: Final = frozenset({Source.APP, Source.LIFESPAN, Source.STATE})
+"""What there is as long as a lifespan, without a connection."""
+
 _ONLY: Final[Mapping[str, frozenset[Source]]] = {
     "http": frozenset({Source.SOCKET}),
     "websocket": frozenset({Source.REQUEST, Source.DATA, Source.BODY}),
@@ -114,11 +123,13 @@ class Argument:
     skip_validation: bool = False
     body: Body | None = None
     """How the body is encoded, for `data`; `None` takes the bytes of any body."""
+    inbound: Inbound | None = None
+    """What a DTO makes of the decoded body; `annotation` is then the type on the wire."""
 
     @property
     def takes_several(self) -> bool:
         """Whether repeated values are collected."""
-        return any(is_sequence(member) for member in members(self.annotation))
+        return any(is_sequence(without_extras(one)) for one in members(self.annotation))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +141,42 @@ class Reading:
     dependencies: Mapping[Any, Any]
     parameters: Mapping[str, ParameterDeclaration]
     type_decoders: TypeDecodersSequence
+    dto: type[DTO] | None = None
+    has_own_dto: bool = False
+    """Whether the handler itself names the DTO."""
+    chain: tuple[Layer, ...] = ()
+    """The layers of the route, outermost first."""
+
+    def declared_by(self, key: Any) -> str:
+        """Return how messages call the layer that provides *key*; nothing if nobody knows."""
+        layers = (
+            layer.label
+            for layer, change in reversed(tuple(contributions(self.chain, "dependencies")))
+            if key in change.value
+        )
+        return next(layers, "")
+
+    @property
+    def likeness(self) -> Hashable:
+        """Equal for readings by which all callables have the same arguments."""
+        return (
+            self.path.parameters,
+            self.scope_type,
+            frozenset(self.dependencies),
+            tuple((name, id(value)) for name, value in self.parameters.items()),
+            tuple(map(id, self.type_decoders)),
+            self.dto,
+            self.has_own_dto,
+        )
 
 
 def arguments_of(
-    function: Callable[..., Any], reading: Reading, given: int = 0
+    function: Callable[..., Any],
+    reading: Reading,
+    given: int = 0,
+    lifetime: Lifetime = Lifetime.CALL,
+    *,
+    is_late: bool = False,
 ) -> tuple[Argument, ...]:
     """Return the arguments of *function*.
 
@@ -141,6 +184,9 @@ def arguments_of(
         function: A handler, provider, guard or hook.
         reading: The route it is called on.
         given: How many leading arguments its caller passes by position.
+        lifetime: How long what it makes lives: what outlives connections takes nothing from one.
+        is_late: Whether it is called when the handler's call has ended: it takes dependencies and
+            reserved names, and keeps its other defaults.
 
     Raises:
         UnclearArgument: The source of an argument cannot be told.
@@ -151,6 +197,10 @@ def arguments_of(
     for index, parameter in enumerate(parameters):
         if index < given and not parameter.keyword_only:
             read.append(Argument(parameter.name, Source.GIVEN, Any, index))
+        elif lifetime >= Lifetime.LIFESPAN:
+            read.append(_lasting(parameter, reading, described(function), lifetime))
+        elif is_late:
+            read.append(_late(parameter, reading, described(function)))
         else:
             read.append(_argument(parameter, reading, described(function)))
     return tuple(read)
@@ -175,7 +225,7 @@ def _argument(parameter: SignatureParameter, reading: Reading, owner: str) -> Ar
     if (in_path and declared is None) or declared is ParamType.PATH:
         return _from_path(parameter, declaration, marks, reading, owner)
     if declared is None:
-        key = _dependency_key(parameter, reading.dependencies, owner)
+        key = dependency_key(parameter, reading.dependencies, owner)
         if key is not None:
             return Argument(
                 name,
@@ -188,6 +238,61 @@ def _argument(parameter: SignatureParameter, reading: Reading, owner: str) -> Ar
     if marks.dependency is not None:
         return _without_provider(parameter, marks.dependency, reading, owner)
     return _from_request(parameter, declaration, marks, reading, owner)
+
+
+def _lasting(
+    parameter: SignatureParameter, reading: Reading, owner: str, lifetime: Lifetime
+) -> Argument:
+    """Return an argument of what is made before there are connections."""
+    name = parameter.name
+    lives = f"lives as long as its {lifetime.name.lower()} (Lifetime.{lifetime.name})"
+    if name in RESERVED:
+        of_a_lifespan = RESERVED[name] in _OF_A_LIFESPAN
+        if of_a_lifespan and lifetime is Lifetime.LIFESPAN:
+            return _reserved(parameter, reading, owner)
+        raise UnclearArgument(
+            f"{owner} {lives}, and takes {name!r}, which does not; leave it out, or give the "
+            f"provider lifetime=Lifetime.{'LIFESPAN' if of_a_lifespan else 'CALL'}"
+        )
+    found = _injected(parameter, reading, owner)
+    if found is not None:
+        return found
+    raise UnclearArgument(
+        f"{owner} {lives}, and takes {name!r}, which is no dependency"
+        f"{or_dependency(parameter, reading.dependencies)}; what comes from a request is known to "
+        "Lifetime.CONNECTION and Lifetime.CALL alone"
+    )
+
+
+def _late(parameter: SignatureParameter, reading: Reading, owner: str) -> Argument:
+    """Return an argument of what is called when the handler's call has ended."""
+    if parameter.name in RESERVED:
+        return _reserved(parameter, reading, owner)
+    found = _injected(parameter, reading, owner)
+    if found is not None:
+        return found
+    raise UnclearArgument(
+        f"{owner} takes {parameter.name!r}, which it is not given and which is no dependency"
+        f"{or_dependency(parameter, reading.dependencies)}"
+    )
+
+
+def _injected(parameter: SignatureParameter, reading: Reading, owner: str) -> Argument | None:
+    """Return an argument that is a dependency, or keeps its default; else `None`."""
+    key = dependency_key(parameter, reading.dependencies, owner)
+    if key is None and parameter.default is MISSING:
+        dependency = marks_of(parameter.annotation, f"{parameter.name!r} of {owner}").dependency
+        if dependency is None:
+            return None
+        return _without_provider(parameter, dependency, reading, owner)
+    return Argument(
+        parameter.name,
+        Source.DEPENDENCY,
+        parameter.annotation,
+        key,
+        parameter.default,
+        parameter.keyword_only,
+    )
 
 
 def _reserved(parameter: SignatureParameter, reading: Reading, owner: str) -> Argument:
@@ -210,10 +315,14 @@ def _reserved(parameter: SignatureParameter, reading: Reading, owner: str) -> Ar
             f"{owner} takes {name!r} from elsewhere, but the name is reserved; "
             "call the argument otherwise and give the name in the marker"
         )
-    body = marks.body
+    body, read = marks.body, None
     if source is Source.DATA:
         if body is None and without_extras(annotation) is not bytes:
             body = Body()
+        if body is not None and not marks.skip_validation:
+            where = f"{name!r} of {owner}"
+            read = inbound(annotation, reading.dto, where, own=reading.has_own_dto)
+            annotation = annotation if read is None else read.wire
         annotation = constrained(annotation, body, f"{name!r} of {owner}")
         if body is not None and not marks.skip_validation:
             _check_body(annotation, body, reading, f"{name!r} of {owner}")
@@ -226,6 +335,7 @@ def _reserved(parameter: SignatureParameter, reading: Reading, owner: str) -> Ar
         parameter.keyword_only,
         marks.skip_validation,
         body,
+        read,
     )
 
 
@@ -292,16 +402,21 @@ def _from_path(
     )
 
 
-def _dependency_key(
+def dependency_key(
     parameter: SignatureParameter, dependencies: Mapping[Any, Any], owner: str
 ) -> Any:
+    """Return the key of the dependency that a parameter takes: its name or type; else `None`.
+
+    Raises:
+        UnclearArgument: Its type names several.
+    """
     if parameter.name in dependencies:
         return parameter.name
-    whole = without_extras(parameter.annotation)
-    if _is_key(whole, dependencies):
+    whole = _key_of(parameter.annotation, dependencies)
+    if whole is not None:
         return whole
-    alternatives = [without_extras(member) for member in members(whole)]
-    keys = [member for member in alternatives if _is_key(member, dependencies)]
+    found = (_key_of(member, dependencies) for member in members(parameter.annotation))
+    keys = [key for key in found if key is not None]
     if len(keys) > 1:
         raise UnclearArgument(
             f"{owner} takes {parameter.name!r}, for which there are the dependencies "
@@ -310,11 +425,12 @@ def _dependency_key(
     return keys[0] if keys else None
 
 
-def _is_key(annotation: Any, dependencies: Mapping[Any, Any]) -> bool:
-    try:
-        return annotation in dependencies
-    except TypeError:  # an unhashable annotation is no key
-        return False
+def _key_of(annotation: Any, dependencies: Mapping[Any, Any]) -> Any:
+    for form in forms_of(annotation):
+        with suppress(TypeError):  # an unhashable annotation is no key
+            if form in dependencies:
+                return form
+    return None
 
 
 def _without_provider(
@@ -324,7 +440,7 @@ def _without_provider(
     if default is MISSING:
         raise UnclearArgument(
             f"{owner} needs the dependency {parameter.name!r}, which no layer provides"
-            f"{_or_dependency(parameter, reading)}"
+            f"{or_dependency(parameter, reading.dependencies)}"
         )
     return Argument(
         parameter.name,
@@ -348,12 +464,12 @@ def _from_request(
     if annotation is MISSING:
         raise UnclearArgument(
             f"{owner} takes {name!r} without an annotation; annotate it with the type to read "
-            f"from the query string{_or_dependency(parameter, reading)}"
+            f"from the query string{or_dependency(parameter, reading.dependencies)}"
         )
     if not fits_in_text(annotation, reading.type_decoders):
         raise UnclearArgument(
             f"{owner} takes {name!r} of type {shown(annotation)}, which is no dependency and "
-            f"cannot be read from a {source.value}{_or_dependency(parameter, reading)}"
+            f"cannot be read from a {source.value}{or_dependency(parameter, reading.dependencies)}"
         )
     where = f"{name!r} of {owner}"
     annotation = constrained(annotation, declaration, where)
@@ -380,28 +496,3 @@ def _default(parameter: SignatureParameter, declaration: ParameterDeclaration | 
     if declaration.default is not Empty:
         return declaration.default
     return None if declaration.required is False else MISSING
-
-
-def _or_dependency(parameter: SignatureParameter, reading: Reading) -> str:
-    """Return which dependency was probably meant, by its name or by its type; or nothing."""
-    keys = list(reading.dependencies)
-    near = did_you_mean(parameter.name, [key for key in keys if isinstance(key, str)])
-    types = {shown(key): key for key in keys if not isinstance(key, str)}
-    if near or not types:
-        return near
-    wanted = [] if parameter.annotation is MISSING else list(members(parameter.annotation))
-    for name, key in types.items():
-        if any(_are_related(without_extras(member), key) for member in wanted):
-            return f"; did you mean the type {name}, which is a dependency?"
-    by_lower_case = {name.lower(): name for name in types}
-    for word in (*map(shown, wanted), parameter.name.replace("_", "")):
-        nearest = difflib.get_close_matches(word.lower(), by_lower_case, n=1, cutoff=0.7)
-        if nearest:
-            return f"; did you mean the type {by_lower_case[nearest[0]]}, which is a dependency?"
-    return ""
-
-
-def _are_related(one: Any, other: Any) -> bool:
-    if not isinstance(one, type) or not isinstance(other, type) or object in (one, other):
-        return False
-    return issubclass(one, other) or issubclass(other, one)

@@ -6,48 +6,23 @@ ordered so that each provider stands behind those it depends on.
 
 from __future__ import annotations
 
-import contextlib
-import enum
-import functools
-import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, get_origin
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
+from hesper._did_you_mean import did_you_mean
 from hesper._plan.annotations import UnclearArgument
 from hesper._plan.arguments import Argument, Reading, Source, arguments_of
-from hesper._signature import UnreadableSignature, described, read_signature, without_extras
+from hesper._plan.manner import EXITS, Manner, manner_of, manner_of_handler
+from hesper._plan.mistyped import mismatch
+from hesper._signature import UnreadableSignature, described
 from hesper.di import Provide
+from hesper.exceptions import ConfigurationError
+from hesper.lifetime import Lifetime
 
 
-class Manner(enum.Enum):
-    """How a callable is called."""
-
-    DIRECT = "direct"
-    """Called on the loop."""
-    THREAD = "thread"
-    """Called in a worker thread."""
-    AWAITED = "awaited"
-    """Called and awaited."""
-    GENERATOR = "generator"
-    """A generator whose one value is the result, in a worker thread."""
-    DIRECT_GENERATOR = "direct generator"
-    """A generator whose one value is the result, on the loop."""
-    ASYNC_GENERATOR = "async generator"
-    """An asynchronous generator whose one value is the result."""
-    CONTEXT = "context"
-    """Makes a context manager that is entered in a worker thread."""
-    DIRECT_CONTEXT = "direct context"
-    """Makes a context manager that is entered on the loop."""
-    ASYNC_CONTEXT = "async context"
-    """Makes an asynchronous context manager."""
-
-
-EXITS: Final = frozenset(set(Manner) - {Manner.DIRECT, Manner.THREAD, Manner.AWAITED})
-"""The manners in which something is left open that must be exited."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Step:
     """One call: a provider, a guard, a hook or the handler."""
 
@@ -56,15 +31,57 @@ class Step:
     call: Callable[..., Any]
     arguments: tuple[Argument, ...]
     manner: Manner
+    lifetime: Lifetime = Lifetime.CALL
+    """How long the value of a provider lives."""
+    identity: Hashable = None
+    """Equal for providers that share one value: those of one key that make it in the same way."""
+    inner: Mapping[Any, Step] = field(default_factory=dict)
+    """The providers of its dependencies, by key."""
+    is_lazy: bool = False
+    """Whether the value of a provider is made when it is first asked for."""
+
+    needs: tuple[Any, ...] = field(init=False)
+    """The keys of the dependencies that it takes."""
+
+    def __post_init__(self) -> None:
+        keys = (one.key for one in self.arguments if one.source is Source.DEPENDENCY)
+        object.__setattr__(self, "needs", tuple(key for key in keys if key is not None))
 
     @property
-    def needs(self) -> tuple[Any, ...]:
-        """The keys of the dependencies that it takes."""
-        return tuple(
-            argument.key
-            for argument in self.arguments
-            if argument.source is Source.DEPENDENCY and argument.key is not None
-        )
+    def has_exit(self) -> bool:
+        """Whether something is left open that must be exited when the call ends."""
+        return self.manner in EXITS and self.lifetime is Lifetime.CALL
+
+
+class Lasting:
+    """The providers of an app, and what has been read of them; lives as long as the app.
+
+    Routes that resolve one alike share it, and with it a value that outlives a connection.
+    """
+
+    __slots__ = ("__weakref__", "_steps", "is_overridden", "made", "read")
+
+    def __init__(
+        self,
+        steps: Mapping[Hashable, Step] = MappingProxyType({}),
+        *,
+        is_overridden: bool = False,
+    ) -> None:
+        self._steps = dict(steps)
+        self.is_overridden = is_overridden
+        """Whether what stands in for a class need not be one."""
+        self.read: dict[Hashable, Step] = {}
+        """By provider and likeness of the route: its arguments, before they are resolved."""
+        self.made: dict[Hashable, Step] = {}
+        """By what was read, key and the providers that it needs: the provider, resolved."""
+
+    def copy(self) -> Lasting:
+        """Return the same providers for an app that overrides some."""
+        return Lasting(self._steps, is_overridden=True)
+
+    def shared(self, step: Step) -> Step:
+        """Return the first step like *step*."""
+        return self._steps.setdefault((step.lifetime, step.is_lazy, step.identity), step)
 
 
 class Graph:
@@ -73,34 +90,97 @@ class Graph:
     Args:
         reading: What the arguments are read with.
         problems: Where problems are added, each naming the callable and the fix.
+        lasting: The app's providers of values that outlive a connection.
+        known: The providers of the same route in an app that is overridden.
+        replaced: The keys whose providers are others than there.
     """
 
-    def __init__(self, reading: Reading, problems: list[str]) -> None:
+    def __init__(
+        self,
+        reading: Reading,
+        problems: list[str],
+        lasting: Lasting,
+        known: Mapping[Any, Step] = MappingProxyType({}),
+        replaced: frozenset[Any] = frozenset(),
+    ) -> None:
+        self._known = known
+        self._replaced = replaced
         self._reading = reading
         self._problems = problems
+        self._lasting = lasting
         self._providers: dict[Any, Step] = {}
         self._failed: set[Any] = set()
+        self._likeness = reading.likeness
 
     @property
     def providers(self) -> Mapping[Any, Step]:
         """The providers that are needed, each behind those it depends on."""
         return self._providers
 
-    def step(self, name: str, call: Callable[..., Any], manner: Manner, given: int = 0) -> Step:
-        """Return the step that calls *call*, its providers added to the graph."""
-        step = self._step(name, call, manner, given)
-        for key in step.needs:
-            self._provide(key, ())
+    def step(
+        self,
+        name: str,
+        call: Callable[..., Any],
+        manner: Manner,
+        given: int = 0,
+        at_least: Lifetime = Lifetime.CALL,
+        *,
+        is_late: bool = False,
+    ) -> Step:
+        """Return the step that calls *call*, its providers added to the graph.
+
+        Args:
+            name: A speaking name.
+            call: The function.
+            manner: How it is called.
+            given: How many leading arguments its caller passes by position.
+            at_least: How long the values it takes must live.
+            is_late: Whether it is called when the handler's call has ended.
+        """
+        step = self._step(name, call, manner, given, is_late=is_late)
+        self.again(step, at_least)
+        self._problems.extend(self._mistyped(step, self._providers))
         return step
 
-    def _step(self, name: str, call: Callable[..., Any], manner: Manner, given: int = 0) -> Step:
+    def again(self, step: Step, at_least: Lifetime = Lifetime.CALL) -> None:
+        """Add what *step* needs to the graph.
+
+        Args:
+            step: A step of the same route.
+            at_least: How long the values it takes must live.
+        """
+        for key in step.needs:
+            self._provide(key, ())
+            inner = self._providers.get(key)
+            if inner is not None and inner.lifetime < at_least:
+                self._problems.append(
+                    f"{described(step.call)} takes {self._place(key)}, which lives for one call, "
+                    "and the call has ended by then; give the provider "
+                    "lifetime=Lifetime.CONNECTION or a longer one"
+                )
+
+    def provider(self, key: Any) -> Step | None:
+        """Return the provider of *key*, added to the graph; `None` if it cannot be used."""
+        self._provide(key, ())
+        return self._providers.get(key)
+
+    def _step(
+        self,
+        name: str,
+        call: Callable[..., Any],
+        manner: Manner,
+        given: int = 0,
+        lifetime: Lifetime = Lifetime.CALL,
+        *,
+        is_late: bool = False,
+        provides: Any = None,
+    ) -> Step:
         try:
-            arguments = arguments_of(call, self._reading, given)
-        except UnclearArgument as error:
-            self._problems.append(str(error))
-            arguments = ()
-        except UnreadableSignature as error:
-            self._problems.append(f"{described(call)}: {error}")
+            arguments = arguments_of(call, self._reading, given, lifetime, is_late=is_late)
+        except (UnclearArgument, UnreadableSignature) as error:
+            who = "" if isinstance(error, UnclearArgument) else f"{described(call)}: "
+            what = "" if provides is None else f" (it provides {self._place(provides)})"
+            self._problems.append(f"{who}{error}{what}")
             arguments = ()
         return Step(name, call, arguments, manner)
 
@@ -108,115 +188,199 @@ class Graph:
         if key in self._providers or key in self._failed:
             return
         if key in above:
-            circle = " → ".join(_name(k) for k in (*above[above.index(key) :], key))
-            self._problems.append(f"dependencies depend on each other in a circle: {circle}")
+            circle = above[above.index(key) :]
+            names, places = map(_name, (*circle, key)), map(self._place, circle)
+            self._problems.append(
+                f"dependencies depend on each other in a circle: {' → '.join(names)}; "
+                f"have one of them take something else: {', '.join(places)}"
+            )
             self._failed.add(key)
             return
         provide: Provide = self._reading.dependencies[key]
-        manner = manner_of(provide.dependency, to_thread=provide.sync_to_thread)
-        step = self._step(_name(key), provide.dependency, manner)
-        for inner in step.needs:
-            self._provide(inner, (*above, key))
-        if key not in self._failed:
-            self._providers[key] = step
+        lifetime = Lifetime.LIFESPAN if provide.use_cache else provide.lifetime
+        known = None if key in self._replaced else self._known.get(key)
+        step = self._read(key, provide, lifetime) if known is None else known
+        for needed in step.needs:
+            self._provide(needed, (*above, key))
+        if key in self._failed:
+            return
+        inner = {one: self._providers[one] for one in step.needs if one in self._providers}
+        if known is None or inner != known.inner:
+            step = self._made(key, provide, lifetime, step, inner)
+        self._providers[key] = step
+
+    def _read(self, key: Any, provide: Provide, lifetime: Lifetime) -> Step:
+        """Return *provide* as a step; it is read once for all routes that are alike."""
+        place = (key, provide, self._likeness)
+        step = self._lasting.read.get(place)
+        if step is None:
+            before = len(self._problems)
+            manner = manner_of(provide.dependency, to_thread=provide.sync_to_thread)
+            step = self._step(
+                _name(key), provide.dependency, manner, lifetime=lifetime, provides=key
+            )
+            if len(self._problems) == before:
+                self._lasting.read[place] = step
+        return step
+
+    def _made(
+        self,
+        key: Any,
+        provide: Provide,
+        lifetime: Lifetime,
+        step: Step,
+        inner: Mapping[Any, Step],
+    ) -> Step:
+        """Return *step* as the provider of *key*, all that it needs known."""
+        place = (step, *inner.values())
+        known = self._lasting.made.get(place)
+        if known is not None:
+            return known
+        before = len(self._problems)
+        self._problems.extend(self._misfits(key, provide, lifetime, step, inner))
+        self._problems.extend(self._mistyped(step, inner))
+        if not isinstance(key, str) and not self._lasting.is_overridden:
+            what = f"the dependency {self._place(key)}"
+            self._problems.extend(mismatch(step.call, step.manner, key, what))
+        made = Step(
+            step.name,
+            step.call,
+            step.arguments,
+            step.manner,
+            lifetime,
+            _identity(key, step.call, inner),
+            inner,
+            provide.use_cache,
+        )
+        if lifetime >= Lifetime.LIFESPAN:
+            made = self._lasting.shared(made)
+        if len(self._problems) == before:
+            self._lasting.made[place] = made
+        return made
+
+    def _misfits(
+        self,
+        key: Any,
+        provide: Provide,
+        lifetime: Lifetime,
+        step: Step,
+        inner: Mapping[Any, Step],
+    ) -> Iterator[str]:
+        """Yield what a provider cannot take, or cannot be."""
+        name = _name(key)
+        own = "use_cache=True" if provide.use_cache else f"Lifetime.{lifetime.name}"
+        for needed, provider in inner.items():
+            if provider.lifetime < lifetime:
+                short = provider.lifetime.name
+                shorter = f"give {name!r} lifetime=Lifetime.{short}"
+                yield (
+                    f"the dependency {self._place(key, own)} takes "
+                    f"{self._place(needed, f'Lifetime.{short}')}, which lives shorter; "
+                    f"{'leave use_cache out' if provide.use_cache else shorter}, or give "
+                    f"{_name(needed)!r} lifetime=Lifetime.{lifetime.name}"
+                )
+        if provide.use_cache and step.manner in EXITS:
+            yield (
+                f"the dependency {self._place(key)} has an end, but use_cache=True keeps its value "
+                "beyond that; write lifetime=Lifetime.LIFESPAN instead"
+            )
+
+    def _mistyped(self, step: Step, providers: Mapping[Any, Step]) -> Iterator[str]:
+        """Yield which arguments are annotated with what their providers cannot make."""
+        if self._lasting.is_overridden:  # what is for tests may stand in for a class
+            return
+        for argument in step.arguments:
+            key = argument.key
+            provider = providers.get(key) if argument.source is Source.DEPENDENCY else None
+            if provider is not None and isinstance(key, str):
+                layer = self._reading.declared_by(key)
+                what = f"{argument.name!r} of {described(step.call)}"
+                for problem in mismatch(provider.call, provider.manner, argument.annotation, what):
+                    yield f"{problem} ({key!r} is provided by {layer})" if layer else problem
+
+    def _place(self, key: Any, more: str = "") -> str:
+        """Return a dependency's name with the layer that provides it, for messages."""
+        inside = ", ".join(filter(None, (self._reading.declared_by(key), more)))
+        return f"{_name(key)!r} ({inside})" if inside else repr(_name(key))
+
+
+class Providers:
+    """Finds the providers that a key stands for on one layer; lives as long as its plans.
+
+    Args:
+        reading: What their arguments are read with.
+        lasting: The app's providers of values that outlive a connection.
+    """
+
+    __slots__ = ("__weakref__", "_lasting", "_reading")
+
+    def __init__(self, reading: Reading, lasting: Lasting) -> None:
+        self._reading = reading
+        self._lasting = lasting
+
+    def of(self, key: Any) -> tuple[Step, Mapping[Any, Step]]:
+        """Return the provider of *key*, and all that it needs.
+
+        Raises:
+            LookupError: There is none.
+            ConfigurationError: It cannot be used.
+        """
+        known = self._reading.dependencies
+        if key not in known:
+            near = (
+                did_you_mean(key, [k for k in known if isinstance(k, str)])
+                if isinstance(key, str)
+                else ""
+            )
+            raise LookupError(f"no layer provides the dependency {_name(key)!r}{near}")
+        problems: list[str] = []
+        graph = Graph(self._reading, problems, self._lasting)
+        step = graph.provider(key)
+        if problems or step is None:
+            raise ConfigurationError(*problems)
+        return step, graph.providers
+
+    def work(self, function: Callable[..., Any]) -> tuple[Step, Mapping[Any, Step]]:
+        """Return the step that does background work, and the providers it needs.
+
+        Args:
+            function: What is called; it is passed by name what it takes besides.
+
+        Raises:
+            ConfigurationError: It takes what it cannot be given.
+        """
+        problems: list[str] = []
+        graph = Graph(self._reading, problems, self._lasting)
+        manner = manner_of_handler(function, to_thread=True)
+        step = graph.step(_name(function), function, manner, is_late=True)
+        if problems:
+            raise ConfigurationError(*problems)
+        return step, graph.providers
+
+
+def _identity(key: Any, call: Callable[..., Any], inner: Mapping[Any, Step]) -> Hashable:
+    try:
+        hash(call)
+        made_by: Hashable = call
+    except TypeError:
+        made_by = _Itself(call)
+    return (key, made_by, *(step.identity for step in inner.values()))
+
+
+class _Itself:
+    """A callable that has no hash, compared by identity; lives as long as its step."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and other._call is self._call
+
+    def __hash__(self) -> int:
+        return id(self._call)
 
 
 def _name(key: Any) -> str:
     return key if isinstance(key, str) else str(getattr(key, "__name__", key))
-
-
-def manner_of(call: Callable[..., Any], *, to_thread: bool) -> Manner:
-    """Return the manner in which a provider is called.
-
-    Args:
-        call: The provider.
-        to_thread: Whether a sync one runs in a worker thread.
-    """
-    target = _function(call)
-    if isinstance(call, type):
-        if hasattr(call, "__aenter__") and hasattr(call, "__aexit__"):
-            return Manner.ASYNC_CONTEXT
-        has_exit = hasattr(call, "__enter__") and hasattr(call, "__exit__")
-        return Manner.DIRECT_CONTEXT if has_exit else Manner.DIRECT
-    made = _made_by(target)
-    if inspect.isasyncgenfunction(made):
-        return Manner.ASYNC_GENERATOR
-    if inspect.isgeneratorfunction(made):
-        return Manner.GENERATOR if to_thread else Manner.DIRECT_GENERATOR
-    if inspect.iscoroutinefunction(made):
-        return Manner.AWAITED
-    context = _context(target)
-    if context is not None:
-        return Manner.DIRECT_CONTEXT if context is Manner.CONTEXT and not to_thread else context
-    return Manner.THREAD if to_thread else Manner.DIRECT
-
-
-def manner_of_hook(call: Callable[..., Any]) -> Manner:
-    """Return the manner in which a guard or hook is called: never in a thread."""
-    return Manner.AWAITED if inspect.iscoroutinefunction(_function(call)) else Manner.DIRECT
-
-
-def yields(call: Callable[..., Any]) -> bool:
-    """Whether *call* is a generator function: calling it runs nothing of what it says."""
-    function = _function(call)
-    if inspect.isasyncgenfunction(function):
-        return True
-    # What types.coroutine marks is written as a generator, and awaited.
-    flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
-    return inspect.isgeneratorfunction(function) and not flags & inspect.CO_ITERABLE_COROUTINE
-
-
-def manner_of_handler(call: Callable[..., Any], *, to_thread: bool) -> Manner:
-    """Return the manner in which a handler is called."""
-    if inspect.iscoroutinefunction(_function(call)):
-        return Manner.AWAITED
-    return Manner.THREAD if to_thread else Manner.DIRECT
-
-
-def _function(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function that a callable calls in the end."""
-    while isinstance(call, (functools.partial, staticmethod)):
-        call = call.func if isinstance(call, functools.partial) else call.__func__
-    if inspect.isroutine(call) or isinstance(call, type):
-        return call
-    return type(call).__call__
-
-
-# Recognized by their code: any decorator may set `__wrapped__` as these do.
-_ANY: Final[Any] = iter
-_CONTEXT_MAKERS: Final = (
-    contextlib.contextmanager(_ANY).__code__,
-    contextlib.asynccontextmanager(_ANY).__code__,
-)
-
-_RETURNS_CONTEXT: Final[Mapping[Any, Manner]] = {
-    contextlib.AbstractAsyncContextManager: Manner.ASYNC_CONTEXT,
-    contextlib.AbstractContextManager: Manner.CONTEXT,
-}
-
-
-def _made_by(target: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function whose result a call hands out, below decorators that pass it on."""
-    while not _makes_context(target):
-        inner = getattr(target, "__wrapped__", None)
-        if inner is None:
-            break
-        target = inner
-    return target
-
-
-def _makes_context(target: Callable[..., Any]) -> bool:
-    return getattr(target, "__code__", None) in _CONTEXT_MAKERS
-
-
-def _context(target: Callable[..., Any]) -> Manner | None:
-    """Return how a factory of context managers is entered; `None` for other callables."""
-    made = _made_by(target)
-    if _makes_context(made):
-        asynchronous = inspect.isasyncgenfunction(inspect.unwrap(made))
-        return Manner.ASYNC_CONTEXT if asynchronous else Manner.CONTEXT
-    try:
-        returns = without_extras(read_signature(target).returns)
-    except UnreadableSignature:  # reported with the arguments
-        return None
-    return _RETURNS_CONTEXT.get(get_origin(returns) or returns)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from hesper._plan.arguments import RESERVED
-from hesper._plan.graph import yields
+from hesper._plan.manner import yields
 from hesper._signature import described
 from hesper.handlers import BaseRouteHandler
 from hesper.layer import Layer, changes_of
@@ -25,6 +25,8 @@ _ABOUT_RESPONSES: Final = frozenset(
     {
         "after_request",
         "before_request",
+        "cache_control",
+        "etag",
         "request_class",
         "request_max_body_size",
         "response_class",
@@ -35,7 +37,7 @@ _ABOUT_RESPONSES: Final = frozenset(
 
 _WITHOUT_EFFECT: Final[Mapping[str, frozenset[str]]] = {
     "http": frozenset({"websocket_class"}),
-    "websocket": _ABOUT_RESPONSES | {"after_response", "exception_handlers", "type_encoders"},
+    "websocket": _ABOUT_RESPONSES | {"after_response"},
     "asgi": _ABOUT_RESPONSES | {"websocket_class"},
 }
 """By the type of scope that a handler serves: the options that say nothing on it."""
@@ -68,7 +70,7 @@ def _without_effect(layer: Layer) -> Iterator[str]:
     for option in changes_of(layer):
         if option in _WITHOUT_EFFECT.get(layer.scope_type, ()):
             yield (
-                f"{layer.label}: {option} has no effect on a {type(layer).__name__} handler; "
+                f"{layer.label}: {option} has no effect on {type(layer).__name__} handlers; "
                 "leave it out there (set on a layer above, it is for the other handlers)"
             )
 
@@ -97,13 +99,16 @@ def _never_run(layer: Layer) -> Iterator[str]:
 def _not_called_with(
     layer: Layer, function: Callable[..., Any], kind: str, *arguments: str
 ) -> Iterator[str]:
-    """Yield a problem if *function* cannot be called with exactly these positional arguments."""
+    """Yield a problem if *function* cannot be called with these positional arguments.
+
+    What it takes besides is injected.
+    """
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # of some built-in functions nobody knows
         return
     try:
-        signature.bind(*arguments)
+        signature.bind_partial(*arguments)
     except TypeError as error:
         yield (
             f"{layer.label}: the {kind} {described(function)} is called with "

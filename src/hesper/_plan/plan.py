@@ -7,21 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
-from hesper._plan.arguments import Reading, Source
-from hesper._plan.graph import Graph, Manner, Step, manner_of_handler, manner_of_hook, yields
+from hesper._dto import Outbound
+from hesper._plan.arguments import Argument, Reading, Source
+from hesper._plan.graph import Graph, Lasting, Providers, Step
+from hesper._plan.manner import Manner, manner_of_handler, manner_of_hook, yields
 from hesper._plan.path import PathTemplate
 from hesper._plan.result import Result, result_of
+from hesper._plan.suiting import suits
+from hesper._plan.transfer import idle, outbound
 from hesper._plan.walk import DeclaredRoute
-from hesper._signature import UnreadableSignature, read_signature
-from hesper._types import ExceptionHandler, Middleware
+from hesper._signature import MISSING, UnreadableSignature, read_signature
+from hesper._types import Middleware
 from hesper.handlers import BaseRouteHandler, HTTPRouteHandler
-from hesper.layer import Layer, contributions, resolve
+from hesper.layer import Layer, changes_of, contributions, resolve
+from hesper.lifetime import Lifetime
 from hesper.response.response import WITHOUT_BODY
 
+ExceptionHandlers: TypeAlias = Mapping[int | type[Exception], Step]
+"""The exception handlers of one layer, by status code or exception class."""
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, eq=False)
 class Plan:
     """Everything that start-up knows about one route; lives as long as its app."""
 
@@ -41,28 +49,53 @@ class Plan:
     after_response: tuple[Step, ...]
     providers: Mapping[Any, Step]
     """The dependencies that are needed, each behind those it depends on."""
-    exception_handlers: tuple[Mapping[int | type[Exception], ExceptionHandler], ...]
+    exception_handlers: tuple[ExceptionHandlers, ...]
     """By layer, the nearest first."""
     middleware: tuple[Middleware, ...]
     """Inside the application layer's, which stands around routing; the outermost first."""
     result: Result
+    outbound: Outbound | None
+    """What a DTO makes of the handler's results."""
+    at_hand: Providers
+    """Finds further dependencies, for what is only known while a connection is served."""
+    returns: Any = MISSING
+    """What the handler says that it returns; `MISSING` if it does not."""
+    is_route: bool = True
+    """Whether a handler stands behind it; else it is what the application says without one."""
+
+    is_started: bool = True
+    """Whether its providers of LIFESPAN values have been called when a connection arrives."""
 
     @property
     def label(self) -> str:
         """How messages, logs and tracebacks name the route."""
+        if not self.is_route:
+            return "routing"
         return f"{'/'.join(self.methods) or self.scope_type.upper()} {self.path}"
+
+    def with_providers(self, providers: Mapping[Any, Step]) -> Plan:
+        """Return a copy that knows *providers*, for what nobody knew of at start-up."""
+        return self.changed(providers=providers, is_started=False)
+
+    def changed(self, **fields: Any) -> Plan:
+        """Return a copy with other values of *fields*."""
+        # PERF: a sixth of what `dataclasses.replace` takes, for each route of an override.
+        copied = object.__new__(Plan)
+        vars(copied).update(vars(self), **fields)
+        return copied
 
     def option(self, name: str) -> Any:
         """Return the resolved value of the option *name*, in its normal form."""
         return vars(self.handler)[name]
 
 
-def plan_route(declared: DeclaredRoute, problems: list[str]) -> Plan:
+def plan_route(declared: DeclaredRoute, problems: list[str], lasting: Lasting) -> Plan:
     """Return the plan of a declared route.
 
     Args:
         declared: A route from the walk.
         problems: Where problems are added, each naming the route, the layer and the fix.
+        lasting: The app's providers of values that outlive a connection.
     """
     found: list[str] = []
     handler = cast("BaseRouteHandler", resolve(declared.chain))
@@ -70,14 +103,9 @@ def plan_route(declared: DeclaredRoute, problems: list[str]) -> Plan:
     options = vars(handler)
     scope_type = handler.scope_type
     is_http = scope_type == "http"
-    reading = Reading(
-        declared.path,
-        scope_type,
-        options["dependencies"],
-        options["parameters"],
-        options["type_decoders"],
-    )
-    graph = Graph(reading, found)
+    reading = reading_of(handler, declared.path, scope_type, declared.chain)
+    graph = Graph(reading, found, lasting)
+    returns = _returns(declared.function)
     plan = Plan(
         path=declared.path,
         methods=handler.http_methods if isinstance(handler, HTTPRouteHandler) else (),
@@ -88,14 +116,84 @@ def plan_route(declared: DeclaredRoute, problems: list[str]) -> Plan:
         before_request=_hooks(graph, options["before_request"] if is_http else (), given=1),
         call=_call(graph, handler, declared.function),
         after_request=_hooks(graph, options["after_request"] if is_http else (), given=1),
-        after_response=_finishing(options["after_response"]),
+        after_response=_finishing(graph, options["after_response"]),
+        exception_handlers=_exception_handlers(graph, declared.chain, scope_type),
         providers=graph.providers,
-        exception_handlers=exception_handlers_of(declared.chain),
         middleware=_middleware(declared.chain),
-        result=_result(declared.function),
+        result=result_of(returns),
+        outbound=outbound(handler, declared.chain, returns, found) if is_http else None,
+        at_hand=Providers(reading, lasting),
+        returns=returns,
     )
     found.extend(_contradictions(plan))
+    if not found:
+        arguments = (argument for step in _steps(plan) for argument in step.arguments)
+        read = [argument.inbound for argument in arguments if argument.source is Source.DATA]
+        found.extend(idle(handler, scope_type, read, plan.outbound))
     problems.extend(f"{declared.label}: {problem}" for problem in found)
+    return plan
+
+
+def reading_of(
+    handler: Layer, path: PathTemplate, scope_type: str, chain: tuple[Layer, ...]
+) -> Reading:
+    """Return what the arguments of a route's callables are read with.
+
+    Args:
+        handler: The resolved handler.
+        path: The route's path.
+        scope_type: The type of its connections.
+        chain: The layers that it was resolved from.
+    """
+    options = vars(handler)
+    return Reading(
+        path,
+        scope_type,
+        options["dependencies"],
+        options["parameters"],
+        options["type_decoders"],
+        options["dto"],
+        "dto" in changes_of(handler),
+        chain,
+    )
+
+
+def plan_layer(outermost: Layer, problems: list[str], lasting: Lasting, scope_type: str) -> Plan:
+    """Return what an application says where no route has been found, as a plan without a handler.
+
+    Args:
+        outermost: The application as a layer.
+        problems: Where problems are added.
+        lasting: The app's providers of values that outlive a connection.
+        scope_type: `http` or `websocket`.
+    """
+    found: list[str] = []
+    nothing = BaseRouteHandler()
+    handler = resolve((cast("BaseRouteHandler", outermost), nothing))
+    options, chain = vars(handler), (outermost,)
+    reading = reading_of(handler, PathTemplate(()), scope_type, chain)
+    graph = Graph(reading, found, lasting)
+    is_http = scope_type == "http"
+    plan = Plan(
+        path=reading.path,
+        methods=(),
+        scope_type=scope_type,
+        handler=handler,
+        chain=chain,
+        guards=(),
+        before_request=(),
+        call=Step("routing", nothing, (), Manner.DIRECT),
+        after_request=(),
+        after_response=_finishing(graph, options["after_response"] if is_http else ()),
+        exception_handlers=_exception_handlers(graph, chain, scope_type),
+        providers=graph.providers,
+        middleware=(),
+        result=Result.UNKNOWN,
+        outbound=None,
+        at_hand=Providers(reading, lasting),
+        is_route=False,
+    )
+    problems.extend(f"{outermost.label}: {problem}" for problem in found)
     return plan
 
 
@@ -103,9 +201,22 @@ def _hooks(graph: Graph, calls: Iterable[Callable[..., Any]], given: int) -> tup
     return tuple(graph.step(_name(call), call, manner_of_hook(call), given) for call in calls)
 
 
-def _finishing(calls: Iterable[Callable[..., Any]]) -> tuple[Step, ...]:
-    """Return the steps of hooks that take the request alone: what is injected is gone by then."""
-    return tuple(Step(_name(call), call, (), manner_of_hook(call)) for call in calls)
+def _finishing(
+    graph: Graph, calls: Iterable[Callable[..., Any]], given: int = 1
+) -> tuple[Step, ...]:
+    """Return the steps of hooks that are called when the handler's call has ended."""
+    return tuple(_late(graph, call, given) for call in calls)
+
+
+def _late(graph: Graph, call: Callable[..., Any], given: int) -> Step:
+    """Return the step of a hook that takes what its caller gives it, and what is still there."""
+    name, manner = _name(call), manner_of_hook(call)
+    try:
+        read_signature(call)
+    except UnreadableSignature:  # it takes anything, and gets what its caller gives it
+        documented = (Argument(f"given_{i}", Source.GIVEN, Any, i) for i in range(given))
+        return Step(name, call, tuple(documented), manner)
+    return graph.step(name, call, manner, given, Lifetime.CONNECTION, is_late=True)
 
 
 def _name(call: Callable[..., Any]) -> str:
@@ -120,12 +231,26 @@ def _call(graph: Graph, handler: BaseRouteHandler, function: Callable[..., Any])
     return graph.step(name, function, manner, given)
 
 
-def exception_handlers_of(
-    chain: tuple[Layer, ...],
-) -> tuple[Mapping[int | type[Exception], ExceptionHandler], ...]:
+def _exception_handlers(
+    graph: Graph, chain: tuple[Layer, ...], scope_type: str
+) -> tuple[ExceptionHandlers, ...]:
     """Return the exception handlers of *chain* by layer, the nearest first."""
     found = [change.value for _, change in contributions(chain, "exception_handlers")]
-    return tuple(reversed([mapping for mapping in found if mapping]))
+    by_layer = (
+        {key: handler for key, handler in handlers.items() if suits(handler, scope_type)}
+        for handlers in reversed(found)
+    )
+    return tuple(
+        {key: _late(graph, handler, given=2) for key, handler in handlers.items()}
+        for handlers in by_layer
+        if handlers
+    )
+
+
+def late_steps(plan: Plan) -> tuple[Step, ...]:
+    """Return the steps of what is called when the handler's call has ended."""
+    handlers = (step for layer in plan.exception_handlers for step in layer.values())
+    return (*plan.after_response, *handlers)
 
 
 def _middleware(chain: tuple[Layer, ...]) -> tuple[Middleware, ...]:
@@ -137,11 +262,11 @@ def _middleware(chain: tuple[Layer, ...]) -> tuple[Middleware, ...]:
     )
 
 
-def _result(function: Callable[..., Any]) -> Result:
+def _returns(function: Callable[..., Any]) -> Any:
     try:
-        return result_of(read_signature(function).returns)
+        return read_signature(function).returns
     except UnreadableSignature:  # reported with the arguments
-        return Result.UNKNOWN
+        return MISSING
 
 
 def _contradictions(plan: Plan) -> Iterable[str]:

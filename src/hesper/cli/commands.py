@@ -6,48 +6,56 @@ Servers, the framework and the user's app are imported by the commands that need
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import rich_click as click
+
+from hesper.cli.completion import completion
+from hesper.cli.group import HesperGroup
+from hesper.cli.inspecting import check, explain, info, routes
+from hesper.cli.running import run
+from hesper.cli.schema import schema
+from hesper.cli.target import Target, about_an_app, about_the_app
 
 __all__ = ("hesper",)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="hesper")
-@click.option(
-    "--app",
-    "place",
-    metavar="MODULE:NAME",
-    envvar="HESPER_APP",
-    show_envvar=True,
-    help="The app, or a function that makes it. Without it, app.py, main.py, asgi.py and"
-    " application.py are searched.",
+@click.group(
+    cls=HesperGroup,
+    context_settings={
+        "auto_envvar_prefix": "HESPER",
+        "help_option_names": ["-h", "--help"],
+        "rich_help_config": {"theme": "default-slim"},
+    },
 )
+@click.version_option(package_name="hesper", allow_from_autoenv=False)
+@about_the_app
 @click.pass_context
-def hesper(context: click.Context, place: str | None) -> None:
+def hesper(context: click.Context, place: str | None, directory: Path, debug: bool) -> None:
     """Work with a Hesper app."""
-    context.obj = place
+    context.obj = Target(place, directory, debug)
 
 
-@hesper.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.command()
 @click.option(
-    "--port",
-    default=8000,
-    show_default=True,
-    type=click.IntRange(0, 65535),
-    help="The port to listen on; 0 takes any that is free.",
+    "--lifespan/--no-lifespan",
+    default=True,
+    help="Whether a lifespan of the app runs meanwhile, which `app.state` needs.",
 )
-@click.option("--reload", is_flag=True, help="Start anew whenever a file changes.")
+@about_an_app
 @click.pass_obj
-def run(place: str | None, host: str, port: int, reload: bool) -> None:
-    """Serve the app with uvicorn."""
-    try:
-        # Loading the server and the framework takes longer than all the rest.
-        from hesper.cli.serve import serve
-    except ModuleNotFoundError as error:
-        if error.name != "uvicorn":
-            raise
-        raise click.ClickException(
-            "uvicorn is not installed; write: pip install 'hesper[standard]'"
-        ) from None
-    serve(place, host=host, port=port, reload=reload)
+def shell(target: Target, lifespan: bool) -> None:
+    """Open a Python shell with the app in scope.
+
+    `app` is the app, `lifespan` a lifespan of it that runs as long as the shell, and `await`
+    works at the prompt. IPython is used if it is installed. A program that is piped in is run.
+    """
+    # Loading the framework takes longer than all the rest.
+    from hesper.cli.loading import load_app
+    from hesper.cli.shell import open_shell
+
+    open_shell(load_app(target).app, with_lifespan=lifespan)
+
+
+for command in (run, check, routes, explain, schema, info, shell, completion):
+    hesper.add_command(command)

@@ -10,22 +10,22 @@ import importlib
 import inspect
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+
+import rich_click as click
 
 from hesper.app import Hesper
+from hesper.cli.places import FACTORY, NAMES, usual_modules
 
 __all__ = ("AppNotFoundError", "FoundApp", "find_app")
 
-_MODULES: Final = ("app", "main", "asgi", "application")
-_NAMES: Final = ("app", "application")
-_FACTORY: Final = "create_app"
 
-
-class AppNotFoundError(Exception):
+class AppNotFoundError(click.ClickException):
     """There is no app where one was looked for; the text says where that was."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -40,6 +40,8 @@ class FoundApp:
     """What the app, or its factory, is called there."""
     factory: bool
     """Whether the name is that of a function which makes the app."""
+    directory: Path = Path()
+    """Where its module was looked for first."""
 
     @property
     def import_string(self) -> str:
@@ -62,12 +64,23 @@ def find_app(place: str | None, directory: Path) -> FoundApp:
     # Python itself puts "" there for `python -m`, which means the same until somebody changes it.
     if str(directory) not in sys.path[:1]:
         sys.path.insert(0, str(directory))
-    if place is None:
-        return _search(directory)
+    found = _search(directory) if place is None else _at(place)
+    return replace(found, directory=directory)
+
+
+def _at(place: str) -> FoundApp:
+    """Return the app at *place*."""
     module_name, colon, name = place.partition(":")
-    if not module_name or (colon and not name):
+    if name.endswith("()"):
+        raise AppNotFoundError(f"{place!r} is a call; name the function: '{place[:-2]}'.")
+    parts = module_name.removesuffix(".py").replace(os.sep, ".").split(".")
+    if not all(map(str.isidentifier, parts)) or (colon and not name):
         raise AppNotFoundError(
             f"{place!r} is no place of an app; write MODULE:NAME, such as 'main:app'."
+        )
+    if module_name != ".".join(parts):
+        raise AppNotFoundError(
+            f"{place!r} names a file; name the module: '{'.'.join(parts)}{colon}{name}'."
         )
     module = _imported(module_name, place)
     if name:
@@ -81,8 +94,7 @@ def find_app(place: str | None, directory: Path) -> FoundApp:
 def _search(directory: Path) -> FoundApp:
     """Look through the modules that apps are usually in."""
     tried: list[str] = []
-    for module_name in _MODULES:
-        path = _path_of(module_name, directory)
+    for module_name, path in usual_modules(directory).items():
         if path is None:
             tried.append(f"{module_name}.py or {module_name}{os.sep}__init__.py: not there")
             continue
@@ -93,19 +105,13 @@ def _search(directory: Path) -> FoundApp:
     raise AppNotFoundError(
         f"No app was found in {directory}:\n"
         + "".join(f"  {line}\n" for line in tried)
-        + "Say where it is with --app MODULE:NAME, or in the environment variable HESPER_APP."
+        + "Say where it is with --app MODULE:NAME, or in the environment variable HESPER_APP,"
+        " or in pyproject.toml: [tool.hesper] app = 'MODULE:NAME'."
     )
 
 
-def _path_of(module_name: str, directory: Path) -> Path | None:
-    for path in (directory / f"{module_name}.py", directory / module_name / "__init__.py"):
-        if path.is_file():
-            return path
-    return None
-
-
 def _nothing_in(place: str) -> str:
-    return f"{place}: neither an instance of Hesper nor a function {_FACTORY}() is in it"
+    return f"{place}: neither an instance of Hesper nor a function {FACTORY}() is in it"
 
 
 def _imported(module_name: str, place: str) -> ModuleType:
@@ -115,16 +121,17 @@ def _imported(module_name: str, place: str) -> ModuleType:
         missing = error.name or ""
         if module_name != missing and not module_name.startswith(missing + "."):
             raise
+        named = "" if place == missing else f", which {place!r} names"
         raise AppNotFoundError(
-            f"There is no module {missing!r}, which --app {place} names. Modules are looked for in"
-            f" {sys.path[0]} and where Python finds its own."
+            f"There is no module {missing!r}{named}. Modules are looked for in {sys.path[0]} and"
+            " where Python finds its own."
         ) from None
 
 
 def _found_in(module: ModuleType) -> FoundApp | None:
     """Return the app of *module*, if it has exactly one that is to be taken."""
     apps = {name: value for name, value in vars(module).items() if isinstance(value, Hesper)}
-    for name in _NAMES:
+    for name in NAMES:
         if name in apps:
             return FoundApp(apps[name], module.__name__, name, factory=False)
     # The same app may have several names.
@@ -135,8 +142,8 @@ def _found_in(module: ModuleType) -> FoundApp | None:
         )
     for name, app in apps.items():
         return FoundApp(app, module.__name__, name, factory=False)
-    if callable(getattr(module, _FACTORY, None)):
-        return _named(module, _FACTORY)
+    if callable(getattr(module, FACTORY, None)):
+        return _named(module, FACTORY)
     return None
 
 
@@ -162,6 +169,12 @@ def _named(module: ModuleType, name: str) -> FoundApp:
             " takes none."
         )
     app = value()
+    if inspect.iscoroutine(app):
+        app.close()
+        raise AppNotFoundError(
+            f"{place} is asynchronous, but there is no loop when an app is made; make it a plain"
+            " function, and do what is to be awaited in a start-up hook."
+        )
     if not isinstance(app, Hesper):
         raise AppNotFoundError(f"{place}() returned {app!r:.100}, not an instance of Hesper.")
     return FoundApp(app, module.__name__, name, factory=True)

@@ -1,37 +1,60 @@
-"""Loading the app for a command, or ending the command with the reason why there is none."""
+"""Loading the app that a command is about, once."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
-import rich_click as click
+from click import get_current_context
 
+from hesper.app import Hesper
 from hesper.cli.discovery import AppNotFoundError, FoundApp, find_app
-from hesper.exceptions import ConfigurationError
+from hesper.cli.origin import COMMAND_LINE, origin_of_target
+from hesper.cli.target import Target, target_of
 
-__all__ = ("load_app",)
+__all__ = ("load_app", "pass_app")
 
-_WRONG_APP: Final = 1
-_NO_APP: Final = 2
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_FOUND: Final = "hesper.cli.loading"
 
 
-def load_app(place: str | None) -> FoundApp:
-    """Return the app at *place*, or the one in the current directory.
-
-    Args:
-        place: As `--app` takes it.
+def load_app(target: Target) -> FoundApp:
+    """Return the app that *target* names; it is loaded once for each command.
 
     Raises:
-        SystemExit: There is no app (status 2), or it contradicts itself (status 1).
+        AppNotFoundError: There is no app.
+        ConfigurationError: The app contradicts itself.
         Exception: Whatever else the user's module raises.
     """
+    context = get_current_context()
+    # Shared by a context and all those above it.
+    found = context.meta.get(_FOUND)
+    if isinstance(found, FoundApp):
+        return found
     try:
-        return find_app(place, Path.cwd())
+        found = find_app(target.place, target.directory.resolve())
     except AppNotFoundError as error:
-        click.echo(error, err=True)
-        sys.exit(_NO_APP)
-    except ConfigurationError as error:
-        click.echo(f"The app cannot be built. {error}", err=True)
-        sys.exit(_WRONG_APP)
+        origin = None if target.place is None else origin_of_target(context, "place")
+        if origin in {None, COMMAND_LINE}:
+            raise
+        message = f"{error.message}\n{target.place!r} is from {origin}."
+        raise AppNotFoundError(message) from None
+    context.meta[_FOUND] = found
+    return found
+
+
+def pass_app(function: Callable[Concatenate[Hesper, P], T]) -> Callable[P, T]:
+    """Give a command of one's own the app as its first argument.
+
+    Args:
+        function: What is called by the command.
+    """
+
+    @wraps(function)
+    def with_app(*args: P.args, **kwargs: P.kwargs) -> T:
+        return function(load_app(target_of(get_current_context())).app, *args, **kwargs)
+
+    return with_app

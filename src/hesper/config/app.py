@@ -8,12 +8,17 @@ fields with the app's options.
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+from hesper._did_you_mean import did_you_mean
+from hesper._dto import DTO
+from hesper._openapi import DocumentConfig
 from hesper._signature import described
 from hesper._types import (
+    DeclaredMiddleware,
     Empty,
     EmptyType,
     ExceptionHandler,
@@ -28,7 +33,7 @@ from hesper._types import (
 from hesper.connection import Request, WebSocket
 from hesper.datastructures import CacheControlHeader, Cookie, ETag, ResponseHeader, State
 from hesper.di import Provide
-from hesper.layer import RULES, Layer, changes_of
+from hesper.layer import RULES, Amendment, Layer, changes_of
 from hesper.lifespan.hooks import LifespanHook, LifespanManager
 from hesper.params import ParameterDeclaration
 from hesper.response import Response
@@ -47,13 +52,17 @@ class AppConfig:
     state: State = field(default_factory=State)
     after_exception: list[AfterExceptionHookHandler] = field(default_factory=list)
     before_send: list[BeforeMessageSendHookHandler] = field(default_factory=list)
-    plugins: list[Plugin] = field(default_factory=list)
+    drain_timeout: float = 10
+    debug: bool = False
+    problem_details: bool = False
+    plugins: list[Plugin | CLIPlugin] = field(default_factory=list)
+    openapi_config: DocumentConfig | EmptyType | None = Empty
 
     before_request: list[Hook] = field(default_factory=list)
     after_request: list[Hook] = field(default_factory=list)
     after_response: list[Hook] = field(default_factory=list)
     guards: list[Guard] = field(default_factory=list)
-    middleware: list[Middleware] = field(default_factory=list)
+    middleware: list[Middleware | DeclaredMiddleware] = field(default_factory=list)
     dependencies: dict[str | type[Any], Provide | Provider] = field(default_factory=dict)
     exception_handlers: dict[int | type[Exception], ExceptionHandler] = field(default_factory=dict)
     opt: dict[str, Any] = field(default_factory=dict)
@@ -69,11 +78,22 @@ class AppConfig:
     when_disconnected: str | EmptyType = Empty
     cache_control: CacheControlHeader | EmptyType | None = Empty
     etag: ETag | EmptyType | None = Empty
-    dto: type[object] | EmptyType | None = Empty
-    return_dto: type[object] | EmptyType | None = Empty
+    dto: type[DTO] | EmptyType | None = Empty
+    return_dto: type[DTO] | EmptyType | None = Empty
     include_in_schema: bool | EmptyType = Empty
     tags: list[str] = field(default_factory=list)
     security: list[Mapping[str, Sequence[str]]] = field(default_factory=list)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse unknown names with the one that was probably meant.
+
+        Raises:
+            AttributeError: There is no such option.
+        """
+        known = type(self).__dataclass_fields__
+        if name not in known:
+            raise AttributeError(f"an app has no option {name!r}{did_you_mean(name, known)}")
+        super().__setattr__(name, value)
 
 
 AfterExceptionHookHandler: TypeAlias = Callable[[Exception, Scope], object]
@@ -94,27 +114,57 @@ class Plugin(Protocol):
         ...
 
 
-def initialised(config: AppConfig, hooks: Sequence[OnAppInitHandler]) -> AppConfig:
+@runtime_checkable
+class CLIPlugin(Protocol):
+    """A plugin that adds commands to the command line, whether it is a `Plugin`, too, or not."""
+
+    # A `click.Group`, and click is optional.
+    def on_cli_init(self, group: Any) -> None:
+        """Add commands to *group*; they become commands of `hesper` for this app."""
+        ...
+
+
+def initialised(
+    config: AppConfig, hooks: Sequence[OnAppInitHandler], amendments: list[Amendment]
+) -> AppConfig:
     """Return what *hooks*, then the plugins, make of *config*; plugins may add plugins.
+
+    Args:
+        config: The options as they are given to the app.
+        hooks: The `on_app_init` hooks, in order.
+        amendments: Where it is noted which of them changes which layered option.
 
     Raises:
         TypeError: A hook is asynchronous, or returns something else than a configuration; a plugin
-            has no hook.
+            is none.
     """
     for hook in hooks:
-        config = _called(hook, config)
-    done: list[Plugin] = []
+        config = _called(hook, config, amendments)
+    done: list[Plugin | CLIPlugin] = []
     while waiting := [p for p in config.plugins if not any(p is known for known in done)]:
         plugin = waiting[0]
-        on_app_init: OnAppInitHandler | None = getattr(plugin, "on_app_init", None)
-        if on_app_init is None:
-            raise TypeError(f"a plugin is an object with on_app_init(app_config), not {plugin!r}")
-        config = _called(on_app_init, config)
         done.append(plugin)
+        on_app_init = _on_app_init(plugin)
+        if on_app_init is not None:
+            config = _called(on_app_init, config, amendments)
     return config
 
 
-def _called(hook: OnAppInitHandler, config: AppConfig) -> AppConfig:
+def _on_app_init(plugin: object) -> OnAppInitHandler | None:
+    """Return the hook of *plugin*, which may have none if it adds commands."""
+    if isinstance(plugin, type):
+        raise TypeError(f"a plugin is an object, not the class {described(plugin)}; call it")
+    on_app_init: OnAppInitHandler | None = getattr(plugin, "on_app_init", None)
+    if on_app_init is None and not isinstance(plugin, CLIPlugin):
+        raise TypeError(
+            "a plugin is an object with on_app_init(app_config), or with on_cli_init(group),"
+            f" not {plugin!r}"
+        )
+    return on_app_init
+
+
+def _called(hook: OnAppInitHandler, config: AppConfig, amendments: list[Amendment]) -> AppConfig:
+    before = {name: _copied(getattr(config, name)) for name in RULES}
     result: object = hook(config)
     if inspect.iscoroutine(result):
         result.close()
@@ -127,7 +177,27 @@ def _called(hook: OnAppInitHandler, config: AppConfig) -> AppConfig:
             f"on_app_init: {described(hook)} returns {type(result).__name__}; "
             "it must return the AppConfig it received, or another"
         )
+    for name, known in before.items():
+        value = _copied(getattr(result, name))
+        if not _is_same(known, value):
+            amendments.append(Amendment(name, hook, known, value))
     return result
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if isinstance(value, (list, dict)) else value
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two values of an option have the same parts: the very same, whatever they equal."""
+    first, second = _parts(one), _parts(other)
+    return len(first) == len(second) and not any(map(operator.is_not, first, second))
+
+
+def _parts(value: Any) -> tuple[object, ...]:
+    if isinstance(value, Mapping):
+        return tuple(part for pair in value.items() for part in pair)
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 
 def layered_options(layer: Layer) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, cast
+from typing import Any, ClassVar, Generic, cast, overload
 
 from hesper._types import Application, Receive, RouteHandler, Scope, Send
 from hesper.datastructures.address import Address
@@ -24,6 +24,7 @@ if sys.version_info >= (3, 13):
 else:
     from typing_extensions import TypeVar  # for defaults (PEP 696); anyio requires it there
 
+T = TypeVar("T")
 UserT = TypeVar("UserT", default=Any)
 AuthT = TypeVar("AuthT", default=Any)
 StateT = TypeVar("StateT", bound=State, default=State)
@@ -219,6 +220,25 @@ class ASGIConnection(Generic[UserT, AuthT, StateT]):
         """
         path = self.app.route_reverse(name, **path_parameters)
         return str(self.base_url).rstrip("/") + path
+
+    @overload
+    async def resolve(self, key: type[T]) -> T: ...
+    @overload
+    async def resolve(self, key: str) -> Any: ...
+    async def resolve(self, key: type[T] | str) -> Any:
+        """Return a dependency that lives as long as the connection, or longer.
+
+        For middleware and whatever else nothing is injected into. It is made once, whoever asks
+        first. Where the connection has been routed, the dependencies of its route are meant; else
+        those of the application.
+
+        Args:
+            key: Its name or type.
+
+        Raises:
+            LookupError: There is no such dependency, or it lives for one call.
+        """
+        return await self.app.resolve_for(self.scope, self.receive, self.send, key)
 
     def _from_scope(self, key: str, lack: str, source: str = "") -> object:
         try:

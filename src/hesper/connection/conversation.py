@@ -5,13 +5,18 @@
 
 * A message out of this order is a mistake of who sends it: a `RuntimeError` that says so.
 * Sending to a client that has gone is no mistake: a `WebSocketDisconnect`.
+* When its lifespan turns to closing, an accepted websocket is closed with 1012, and who receives
+  or sends then finds it disconnected with that code.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
+from hesper._closing import Closing, Interruption
 from hesper._types import Message, Receive, Send
 from hesper.exceptions import WebSocketDisconnect
 
@@ -21,6 +26,11 @@ ConnectionState: TypeAlias = Literal["init", "connect", "receive", "disconnect"]
 # RFC 6455 7.4.1: the codes of an end without a close frame, and of a close frame without a code.
 _ABNORMAL: Final = 1006
 _NO_CODE: Final = 1005
+_SERVICE_RESTART: Final = 1012  # of the IANA registry: the client may connect again
+
+_REASON: Final = "service restart"
+
+logger: Final = logging.getLogger("hesper")
 
 _FROM: Final[Mapping[str, tuple[ConnectionState, ...]]] = {
     "websocket.accept": ("connect",),
@@ -51,16 +61,29 @@ class Conversation:
     Args:
         receive: The server's own receive.
         send: The server's own send.
+        closing: The turn of the lifespan that the websocket belongs to.
     """
 
-    __slots__ = ("__weakref__", "_left", "_receive", "_send", "state")
+    __slots__ = (
+        "__weakref__",
+        "_closing",
+        "_ending",
+        "_interruption",
+        "_left",
+        "_receive",
+        "_send",
+        "state",
+    )
 
     state: ConnectionState
     """Where the websocket is in its life."""
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    def __init__(self, receive: Receive, send: Send, closing: Closing | None = None) -> None:
         self._receive = receive
         self._send = send
+        self._closing = closing
+        self._interruption: Interruption | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._left: tuple[int, str] | None = None
         self.state = "init"
 
@@ -72,8 +95,15 @@ class Conversation:
             WebSocketDisconnect: The client was told to have gone before.
         """
         if self.state == "disconnect":
+            await self._outlast_ending()
             raise self._ended("receive from")
-        message = await self._receive()
+        if self._interruption is None:
+            message = await self._receive()
+        else:
+            found = await self._interruption.wait(self._receive, None)
+            if found is None:
+                return await self._closed_here()
+            message = found
         kind: str = message["type"]
         if kind == "websocket.disconnect":
             # A server may give neither; RFC 6455 7.1.5 says what that means.
@@ -94,6 +124,7 @@ class Conversation:
         """
         kind: str = message["type"]
         if self.state not in _FROM.get(kind, (self.state,)):
+            await self._outlast_ending()
             raise self._ended(f"send {kind!r} to")
         if kind in _TO:
             self.state = _TO[kind]
@@ -103,6 +134,46 @@ class Conversation:
             self.state = "disconnect"
             self._left = (_ABNORMAL, "")
             raise WebSocketDisconnect("the client has gone", code=_ABNORMAL) from error
+        if kind == "websocket.accept" and self._closing is not None:
+            self._interruption = Interruption(self._closing)
+            self._closing.tell(self)
+            if self._closing.is_set():
+                self.turned()
+
+    async def gone(self) -> None:
+        """Wait until the client has gone, wherever the websocket is in its life."""
+        while (await self._receive())["type"] != "websocket.disconnect":
+            pass
+
+    def turned(self) -> None:
+        """Close the websocket, whatever its handler does, as its lifespan is closing."""
+        if self.state == "receive" and self._ending is None:
+            self._ending = asyncio.get_running_loop().create_task(self._end())
+
+    async def _end(self) -> None:
+        if self.state != "receive":
+            return
+        self.state = "disconnect"
+        self._left = (_SERVICE_RESTART, _REASON)
+        message = {"type": "websocket.close", "code": _SERVICE_RESTART, "reason": _REASON}
+        try:
+            await self._send(message)
+        except Exception as error:  # the server has closed it itself, or the client has gone
+            logger.debug("a websocket could not be closed: %r", error)
+
+    async def _outlast_ending(self) -> None:
+        """Wait until the close frame is sent: once its handler returns, nothing can be."""
+        if self._ending is not None:
+            await asyncio.wait({self._ending})
+
+    async def _closed_here(self) -> Message:
+        """Return what the handler is told in the place of the client's next message."""
+        self.turned()
+        await self._outlast_ending()
+        if self._left is None:
+            raise self._ended("receive from")
+        code, reason = self._left
+        return {"type": "websocket.disconnect", "code": code, "reason": reason}
 
     def demand_open(self, action: str) -> None:
         """Make sure that data may come and go.
@@ -114,7 +185,9 @@ class Conversation:
             RuntimeError: The websocket was not accepted, or was closed here.
             WebSocketDisconnect: The client has gone.
         """
-        if self.state != "receive":
+        # While it is being closed here, `receive` and `send` wait for that, and then say so.
+        is_ending = self._ending is not None and not self._ending.done()
+        if self.state != "receive" and not is_ending:
             raise self._ended(action)
 
     def _ended(self, action: str) -> Exception:

@@ -75,7 +75,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int | None) -> bytes:
         RuntimeError: The body has been, or is being, streamed.
     """
     if "hesper_body" in scope:
-        return _kept(scope)
+        return _kept(scope, limit)
     scope["hesper_body"] = Streamed.RUNNING
     body = b""
     try:
@@ -111,7 +111,7 @@ def stream_body(scope: Scope, receive: Receive, limit: int | None) -> AsyncItera
         RuntimeError: The body has been, or is being, streamed.
     """
     if "hesper_body" in scope:
-        return _once(_kept(scope))
+        return _once(_kept(scope, limit))
     scope["hesper_body"] = Streamed.RUNNING
     return _streamed(scope, receive, limit)
 
@@ -129,6 +129,8 @@ async def _streamed(scope: Scope, receive: Receive, limit: int | None) -> AsyncI
     finally:
         if scope["hesper_body"] is Streamed.RUNNING:
             scope["hesper_body"] = Streamed.FAILED
+        if (read := scope.get("hesper_body_read")) is not None:
+            read.set()
 
 
 async def _chunks(
@@ -152,7 +154,7 @@ async def _chunks(
         message = await receive()
 
 
-def _kept(scope: Scope) -> bytes:
+def _kept(scope: Scope, limit: int | None) -> bytes:
     body = scope["hesper_body"]
     if isinstance(body, Streamed):
         raise RuntimeError(  # noqa: TRY004  (not the wrong type, but the wrong time)
@@ -160,6 +162,8 @@ def _kept(scope: Scope) -> bytes:
             "more than one needs it, call `await request.body()` first, which keeps it; where a "
             "streamed response needs it, call `request.stream()` before returning the response"
         )
+    if limit is not None and len(body) > limit:  # who read it may have allowed more
+        raise _too_large(limit)
     return bytes(body)
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
-from hesper._types import ASGIApp, Message, Receive, Scope, Send
+from hesper._closing import closing_of
+from hesper._types import ASGIApp, Message, Receive, Scope, Send, TypeEncodersMap
 from hesper.connection.connection import ASGIConnection, AuthT, StateT, UserT
 from hesper.connection.conversation import ConnectionState, Conversation
 from hesper.datastructures.headers import encode_header
@@ -55,7 +56,7 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # An object of its own, as bound methods of this one would be a cycle.
-        self._conversation = Conversation(receive, send)
+        self._conversation = Conversation(receive, send, closing_of(scope))
         super().__init__(scope, self._conversation.receive, self._conversation.send)
 
     @property
@@ -120,13 +121,20 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
         if "websocket.http.response" not in (self.scope.get("extensions") or {}):
             await self.close()
             return
-        send = self.send
+        send, conversation = self.send, self._conversation
+        incoming: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+
+        async def receive_as_http() -> Message:
+            if incoming:
+                return incoming.pop()
+            await conversation.gone()
+            return {"type": "http.disconnect"}
 
         async def send_as_websocket(message: Message) -> None:
             await send({**message, "type": f"websocket.{message['type']}"})
 
         request = {**self.scope, "type": "http", "method": "GET"}
-        await response(request, self.receive, send_as_websocket)
+        await response(request, receive_as_http, send_as_websocket)
 
     async def receive_data(self, mode: Mode = "text") -> str | bytes:
         """Return the data of the client's next message.
@@ -251,35 +259,39 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
         self,
         data: Any,
         mode: Mode = "text",
-        serializer: Callable[[Any], bytes] = encode_json,
+        serializer: Callable[[Any], Any] | None = None,
     ) -> None:
         """Send a value as JSON.
 
         Args:
             data: The value.
             mode: The kind of frame to send it in.
-            serializer: What encodes it.
+            serializer: Turns what JSON has no form for into something encodable; by default the
+                `type_encoders` of the route do.
 
         Raises:
             SerializationException: The value cannot be encoded; for further errors see
                 `send_data`.
         """
-        await self.send_data(serializer(data), mode)
+        await self.send_data(encode_json(data, self._encoders(serializer)), mode)
 
-    async def send_msgpack(
-        self, data: Any, serializer: Callable[[Any], bytes] = encode_msgpack
-    ) -> None:
+    async def send_msgpack(self, data: Any, serializer: Callable[[Any], Any] | None = None) -> None:
         """Send a value as MessagePack.
 
         Args:
             data: The value.
-            serializer: What encodes it.
+            serializer: As of `send_json`.
 
         Raises:
             SerializationException: The value cannot be encoded; for further errors see
                 `send_data`.
         """
-        await self.send_data(serializer(data), "binary")
+        await self.send_data(encode_msgpack(data, self._encoders(serializer)), "binary")
+
+    def _encoders(self, serializer: Callable[[Any], Any] | None) -> TypeEncodersMap | None:
+        if serializer is not None:
+            return {object: serializer}
+        return self.route_handler.type_encoders if "route_handler" in self.scope else None
 
     async def _begin(self) -> None:
         """Receive the client's request to open the websocket, unless that has been done."""

@@ -48,11 +48,12 @@ class ETag:
             )
 
     @classmethod
-    def from_header(cls, header_value: str) -> Self:
+    def from_header(cls, header_value: str, documentation_only: bool = False) -> Self:
         """Return the tag that a header's value says.
 
         Args:
             header_value: The value of an `ETag` header.
+            documentation_only: The field of that name.
 
         Raises:
             ImproperlyConfiguredException: It is no entity tag.
@@ -63,7 +64,7 @@ class ETag:
                 f'{header_value[:200]!r} is no entity tag: one looks like "abc" or W/"abc", '
                 "with the quotes"
             )
-        return cls(weak=found[1] is not None, value=found[2])
+        return cls(documentation_only, weak=found[1] is not None, value=found[2])
 
     def to_header(self) -> str:
         """Return the header's value; empty for a tag without a value."""

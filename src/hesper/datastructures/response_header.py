@@ -18,6 +18,7 @@ class ResponseHeader:
 
     Raises:
         ImproperlyConfiguredException: The header has no value and is not for documentation only.
+        TypeError: The value is no text.
         ValueError: The name or the value cannot stand in a header.
     """
 
@@ -39,6 +40,11 @@ class ResponseHeader:
             raise ImproperlyConfiguredException(
                 f"the response header {self.name!r} has no value: give it one, or "
                 "documentation_only=True if something else sets it"
+            )
+        if self.value is not None and not isinstance(self.value, str):
+            raise TypeError(
+                f"the value of the header {self.name!r} is text, not {self.value!r}; "
+                f"write {str(self.value)!r}"
             )
         encode_header(self.name, self.value or "")
 

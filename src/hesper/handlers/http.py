@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from hesper._openapi import ResponseSpec
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
 from hesper.enums import HttpMethod, MediaType
 from hesper.handlers.handler import BaseRouteHandler
@@ -28,6 +29,30 @@ class HTTPRouteHandler(BaseRouteHandler):
     background: BackgroundTask | BackgroundTasks | None = None
     """Work to do after each response of the handler."""
 
+    summary: str | None = None
+    """What the operation does, in a few words, for the OpenAPI document; by default the first
+    paragraph of the function's docstring."""
+
+    description: str | None = None
+    """What the operation does, in CommonMark, for the OpenAPI document; by default the rest of the
+    docstring, up to its sections."""
+
+    operation_id: str | Callable[[HTTPRouteHandler, str, list[str]], str] | None = None
+    """The name of the operation in the OpenAPI document, or a function that makes it of the
+    handler, the method and the segments of the path."""
+
+    deprecated: bool = False
+    """Whether nobody is to use the operation any more, for the OpenAPI document."""
+
+    raises: Sequence[type[Exception]] = ()
+    """Exceptions that the handler may raise, for the OpenAPI document."""
+
+    responses: Mapping[int, ResponseSpec] | None = None
+    """Further responses by status, for the OpenAPI document."""
+
+    response_description: str | None = None
+    """What a successful response says, for the OpenAPI document."""
+
     methods: ClassVar[tuple[str, ...]] = ()
     """The HTTP methods that the handler answers."""
 
@@ -39,6 +64,8 @@ class HTTPRouteHandler(BaseRouteHandler):
             raise TypeError(
                 f"status_code takes the status of a whole response, 200 to 599, not {status!r}"
             )
+        _check_raises(self.raises)
+        _check_responses(self.responses)
 
     @property
     def http_methods(self) -> tuple[str, ...]:
@@ -51,6 +78,22 @@ class HTTPRouteHandler(BaseRouteHandler):
         if self.status_code is not None:
             return self.status_code
         return {"POST": 201, "DELETE": 204}.get("".join(self.http_methods), 200)
+
+
+def _check_raises(raises: Any) -> None:
+    several = raises if isinstance(raises, (list, tuple)) else (None,)
+    if not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in several):
+        raise TypeError(f"raises takes a list of exception classes, not {raises!r}")
+
+
+def _check_responses(responses: object) -> None:
+    for status, spec in responses.items() if isinstance(responses, Mapping) else ():
+        if not isinstance(status, int) or not 100 <= status <= 599:
+            raise TypeError(f"responses takes statuses, 100 to 599, as keys, not {status!r}")
+        if not isinstance(spec, ResponseSpec):
+            raise TypeError(f"responses takes a ResponseSpec(...) for {status}, not {spec!r}")
+    if responses is not None and not isinstance(responses, Mapping):
+        raise TypeError(f"responses takes a mapping of statuses, not {responses!r}")
 
 
 class get(HTTPRouteHandler):  # noqa: N801 - a decorator

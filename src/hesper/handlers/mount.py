@@ -59,4 +59,7 @@ class mount(BaseRouteHandler):  # noqa: N801 - stands beside the decorators
         state = {name: value for name, value in outer.items() if name != LIFESPAN_KEY}
         state.update(outer[LIFESPAN_KEY].namespace_of(self))
         # A copy, for an app inside writes into its scope what does not hold outside.
-        await self.app({**scope, "state": state}, receive, send)
+        inside = {**scope, "state": state}
+        for name in ("hesper_finished", "hesper_max_body_size"):  # of this app alone
+            inside.pop(name, None)
+        await self.app(inside, receive, send)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hesper._plan.graph import Providers, Step
 from hesper.handlers.mount import mount
 from hesper.lifespan.hooks import LifespanCall
 
@@ -12,6 +13,12 @@ from hesper.lifespan.hooks import LifespanCall
 class Course:
     """What every lifespan of an app goes through; lives as long as the app."""
 
+    loop_values: tuple[Step, ...]
+    """The providers of the loop's values that are needed, each behind those it depends on."""
+    values: tuple[Step, ...]
+    """The providers of the lifespan's values, likewise."""
+    providers: Providers
+    """The app's own dependencies."""
     managers: tuple[LifespanCall, ...]
     on_startup: tuple[LifespanCall, ...]
     on_shutdown: tuple[LifespanCall, ...]
@@ -23,6 +30,7 @@ class Course:
         """What has to be started before the app can serve."""
         return (
             *(f"the lifespan manager {manager.name}" for manager in self.managers),
+            *(f"the dependency {step.name!r}" for step in self.values),
             *(f"the start-up hook {hook.name}" for hook in self.on_startup),
             *(f"the app mounted at {path}" for path, m in self.mounts if m.lifespan == "required"),
         )

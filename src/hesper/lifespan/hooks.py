@@ -1,4 +1,4 @@
-"""What hooks and managers of a lifespan take: nothing, the app, the state, or the lifespan.
+"""What hooks and managers of a lifespan take: the app, the state, the lifespan, lasting values.
 
 Their signatures are read when the app is built, so that a hook that asks for more fails there.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import enum
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from hesper._plan.arguments import dependency_key
+from hesper._plan.graph import Graph, Step
 from hesper._signature import (
     MISSING,
     SignatureParameter,
@@ -21,7 +23,9 @@ from hesper._signature import (
     without_extras,
 )
 from hesper.datastructures import ImmutableState, State
+from hesper.di import Provide
 from hesper.layer import Layer
+from hesper.lifetime import Lifetime
 
 LifespanHook: TypeAlias = Callable[..., object]
 """A start-up or shutdown hook, sync or asynchronous; what it may take, the module says."""
@@ -40,8 +44,9 @@ class Whole(enum.Enum):
     LIFESPAN = enum.auto()
 
 
-Wanted: TypeAlias = type[ImmutableState] | Whole
-"""What one argument is: the state, as an instance of a class; the app; or the lifespan."""
+Wanted: TypeAlias = type[ImmutableState] | Whole | Step
+"""What one argument is: the state, as an instance of a class; the app; the lifespan; or what a
+provider makes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -66,47 +71,59 @@ class LifespanCall:
         return repr(self.function) if made_by is None else f"{made_by}()"
 
 
-def read_hooks(given: Any, kind: str, problems: list[str]) -> tuple[LifespanCall, ...]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Available:
+    """What can be given to hooks and managers; lives while the app is built."""
+
+    dependencies: Mapping[Any, Provide]
+    """The app's own, by key."""
+    graph: Graph
+    problems: list[str]
+    at_least: Lifetime = Lifetime.LOOP
+    """How long the values that are given must live."""
+
+
+def read_hooks(given: Any, kind: str, available: Available) -> tuple[LifespanCall, ...]:
     """Read hooks, one or several.
 
     Args:
         given: What the app was given.
         kind: How messages call them.
-        problems: Where problems are added.
+        available: What they can be given, and where problems are added.
     """
     calls: list[LifespanCall] = []
     for function in _several(given):
         is_manager = isinstance(function, AbstractAsyncContextManager)
         if is_manager or _is_generator(function):
             name = LifespanCall(function, is_manager=is_manager).name
-            problems.append(
+            available.problems.append(
                 f"the {kind} {name} has an end of its own, which a hook has not; put an "
                 "asynchronous context manager into lifespan=[...]"
             )
         else:
-            calls += _read(function, kind, problems)
+            calls += _read(function, kind, available)
     return tuple(calls)
 
 
-def read_managers(given: Any, problems: list[str]) -> tuple[LifespanCall, ...]:
+def read_managers(given: Any, available: Available) -> tuple[LifespanCall, ...]:
     """Read lifespan managers, one or several.
 
     Args:
         given: What the app was given.
-        problems: Where problems are added.
+        available: What they can be given, and where problems are added.
     """
     calls: list[LifespanCall] = []
     for function in _several(given):
         if isinstance(function, AbstractAsyncContextManager):
             calls.append(LifespanCall(function, is_manager=True))
         elif _is_generator(function) or inspect.iscoroutinefunction(function):
-            problems.append(
+            available.problems.append(
                 f"the lifespan manager {described(function)} makes no asynchronous context "
                 "manager; decorate an asynchronous generator function with "
                 "contextlib.asynccontextmanager"
             )
         else:
-            calls += _read(function, "lifespan manager", problems)
+            calls += _read(function, "lifespan manager", available)
     return tuple(calls)
 
 
@@ -128,7 +145,8 @@ def _is_generator(function: object) -> bool:
     return inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function)
 
 
-def _read(function: Any, kind: str, problems: list[str]) -> tuple[LifespanCall, ...]:
+def _read(function: Any, kind: str, available: Available) -> tuple[LifespanCall, ...]:
+    problems = available.problems
     if not callable(function):
         problems.append(f"the {kind} {function!r} is not callable")
         return ()
@@ -137,22 +155,49 @@ def _read(function: Any, kind: str, problems: list[str]) -> tuple[LifespanCall, 
     except UnreadableSignature as error:
         problems.append(f"the {kind} {described(function)}: {error}")
         return ()
-    needed = [parameter for parameter in parameters if parameter.default is MISSING]
-    for place, parameter in enumerate(needed):
-        if not _can_be_given(parameter, first=place == 0):
+    positional: list[Wanted] = []
+    keywords: list[tuple[str, Wanted]] = []
+    owner = f"the {kind} {described(function)}"
+    for parameter in parameters:
+        key = dependency_key(parameter, available.dependencies, owner)
+        wanted: Wanted | None
+        if key is not None:
+            wanted = _value(key, owner, available)
+        elif parameter.default is not MISSING:
+            continue
+        elif _can_be_given(parameter, first=not positional and not keywords):
+            wanted = _wanted(parameter)
+        else:
             problems.append(
-                f"the {kind} {described(function)} takes {parameter.name!r}, which it cannot be "
-                "given; it may take nothing, the app, state, and lifespan"
+                f"{owner} takes {parameter.name!r}, which it cannot be given; it may take nothing, "
+                "the app, state, lifespan, and dependencies of the app with "
+                f"{_lifetimes(available.at_least)}"
             )
             return ()
-    call = LifespanCall(
-        function,
-        tuple(_wanted(parameter) for parameter in needed if not parameter.keyword_only),
-        tuple(
-            (parameter.name, _wanted(parameter)) for parameter in needed if parameter.keyword_only
-        ),
-    )
-    return (call,)
+        if wanted is None:
+            return ()
+        if parameter.keyword_only or len(positional) < parameters.index(parameter):
+            keywords.append((parameter.name, wanted))
+        else:
+            positional.append(wanted)
+    return (LifespanCall(function, tuple(positional), tuple(keywords)),)
+
+
+def _value(key: Any, owner: str, available: Available) -> Step | None:
+    """Return the provider of a dependency that a hook or manager takes, if it can be given."""
+    step = available.graph.provider(key)
+    if step is not None and step.lifetime < available.at_least:
+        available.problems.append(
+            f"{owner} takes {step.name!r} (Lifetime.{step.lifetime.name}), which is not there "
+            f"then; it may take dependencies with {_lifetimes(available.at_least)}"
+        )
+        return None
+    return step
+
+
+def _lifetimes(at_least: Lifetime) -> str:
+    names = [f"lifetime=Lifetime.{one.name}" for one in Lifetime if one >= at_least]
+    return " or ".join(names)
 
 
 def _can_be_given(parameter: SignatureParameter, *, first: bool) -> bool:
@@ -168,7 +213,7 @@ def _can_be_given(parameter: SignatureParameter, *, first: bool) -> bool:
     return annotation is object or is_protocol or issubclass(annotation, Layer)
 
 
-def _wanted(parameter: SignatureParameter) -> Wanted:
+def _wanted(parameter: SignatureParameter) -> type[ImmutableState] | Whole:
     annotation = without_extras(parameter.annotation)
     if isinstance(annotation, type) and issubclass(annotation, ImmutableState):
         return annotation

@@ -1,8 +1,10 @@
 """One run of an app on one loop, from `lifespan.startup` to `lifespan.shutdown`: `Lifespan`.
 
-Start: managers in the order given, start-up hooks in theirs, mounted apps. Stop: supervised tasks,
-mounted apps in reverse, managers in reverse, shutdown hooks in the order given. Whatever fails,
-everything that was opened is closed, once, in the task that opened it; errors come out together.
+Start: values of the loop that are needed, managers in the order given, values of the lifespan in
+the order of their graph, start-up hooks, mounted apps. Stop: connections and supervised tasks
+(`hesper.lifespan.drain`), mounted apps in reverse, values in reverse, managers in reverse, shutdown
+hooks in the order given. Whatever fails, everything that was opened is closed, once, in the task
+that opened it; errors come out together.
 """
 
 from __future__ import annotations
@@ -12,27 +14,34 @@ import inspect
 import logging
 import warnings
 import weakref
-from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import Context, ContextVar, copy_context
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, Unpack, overload
 
-from hesper._types import LIFESPAN_KEY, Application, Scope
+import hesper.lifespan.clients as clients
+from hesper._plan.graph import Step
+from hesper._types import LIFESPAN_KEY, Application
 from hesper.datastructures import ImmutableState, State
-from hesper.handlers.mount import mount
+from hesper.lifespan.collecting import Collecting, noting
 from hesper.lifespan.course import Course
+from hesper.lifespan.drain import Drain
 from hesper.lifespan.hooks import LifespanCall, Wanted, Whole, not_a_manager
 from hesper.lifespan.host import Host, joined, raise_together, without_cancellation
 from hesper.lifespan.mounted import MountedRun
-from hesper.lifespan.phase import Closing, Phase
+from hesper.lifespan.phase import Phase
+from hesper.lifespan.signals import forget_signals, hear_signals
 from hesper.lifespan.tasks import Tasks
-from hesper.lifetime import BELONGS_TO
+from hesper.lifespan.turning import Turning
+from hesper.lifespan.values import Values
+from hesper.lifetime import BELONGS_TO, Lifetime
 from hesper.registry import Details, Registry, live
 
 logger: Final = logging.getLogger("hesper")
 
 StateT = TypeVar("StateT", bound=ImmutableState)
+T = TypeVar("T")
 
 _AT_REST: Final = frozenset({Phase.NEW, Phase.CLOSED, Phase.FAILED})
 """The phases in which a lifespan has nothing but its connections."""
@@ -41,7 +50,7 @@ _ENTERED: Final[Registry[object]] = Registry()
 """The manager objects that lifespans have entered; some can be entered once only."""
 
 
-class Lifespan:
+class Lifespan(Turning):
     """One run of an app on one loop; lives from its start-up to its shutdown.
 
     Made by the server's lifespan protocol, and by `async with app.lifespan() as lifespan:`. It can
@@ -52,29 +61,25 @@ class Lifespan:
         state: The state that this lifespan starts with, its own.
         course: What it goes through.
         siblings: The running lifespans of the same app.
+        drain_timeout: Seconds from its turn to closing to the end of what goes on.
     """
 
     __slots__ = (
-        "__weakref__",
-        "_closing",
         "_context",
         "_course",
         "_ending",
         "_errors",
         "_hooks_reached",
         "_hosts",
-        "_mounted",
         "_names",
         "_opening",
         "_own_variables",
         "_siblings",
-        "_tasks",
         "app",
-        "in_flight",
-        "loop",
-        "phase",
+        "background_failures",
         "serves",
         "state",
+        "values",
         "variables",
     )
 
@@ -82,31 +87,33 @@ class Lifespan:
     """The app that runs."""
     state: State
     """What this run of the app knows; gone after shutdown."""
-    phase: Phase
-    """How far it has come."""
-    loop: asyncio.AbstractEventLoop | None
-    """The loop it runs on, once it has been started."""
     serves: Application | None
     """The app while connections are served in this lifespan; else `None`."""
-    in_flight: dict[int, Scope]
-    """The scopes of the connections that are being served, by identity."""
     variables: tuple[tuple[ContextVar[Any], Any], ...]
     """The context variables that are set for each connection."""
+    background_failures: int
+    """How much background work has failed."""
+    values: Values
+    """What providers have made, of the lifetimes LIFESPAN and LOOP."""
 
     def __init__(
-        self, app: Application, state: State, course: Course, siblings: Registry[Lifespan]
+        self,
+        app: Application,
+        state: State,
+        course: Course,
+        siblings: Registry[Lifespan],
+        drain_timeout: float,
     ) -> None:
+        super().__init__(drain_timeout)
         self.app = app
         self.state = state
-        self.phase = Phase.NEW
-        self.loop = None
         self.serves = None
-        self.in_flight = {}
         self.variables = ()
+        self.background_failures = 0
+        self.values = Values(weakref.ref(self))
         self._course = course
         self._siblings = siblings
         self._hosts: list[Host] = []
-        self._mounted: list[tuple[mount, MountedRun]] = []
         self._errors: list[BaseException] = []
         self._opening: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
@@ -118,26 +125,6 @@ class Lifespan:
         return f"<Lifespan {self.phase} of {self.app!r}>"
 
     @property
-    def closing(self) -> Closing:
-        """Set as soon as the lifespan turns to closing; `await` it to wait for that."""
-        return self._started()._closing
-
-    @property
-    def tasks(self) -> Tasks:
-        """Work that goes on as long as the lifespan."""
-        return self._started()._tasks
-
-    def _started(self) -> Self:
-        if self.phase is Phase.NEW:
-            raise RuntimeError("the lifespan has not been started; use `async with lifespan:`")
-        return self
-
-    @property
-    def connections(self) -> tuple[Scope, ...]:
-        """The scopes of the connections that are being served now."""
-        return tuple(self.in_flight.values())
-
-    @property
     def namespace(self) -> dict[str, Any]:
         """What each connection is given a copy of as its `scope["state"]`.
 
@@ -147,9 +134,48 @@ class Lifespan:
         names = self.state.dict() if self._names is None else self._names
         return {**names, LIFESPAN_KEY: self}
 
+    def client(
+        self, **options: Unpack[clients.ClientOptions]
+    ) -> clients.AsyncTestClient[Application]:
+        """Return a new client whose requests are served in this lifespan, with cookies of its own.
+
+        Args:
+            options: What an `AsyncTestClient` takes.
+
+        Raises:
+            RuntimeError: The lifespan does not run.
+        """
+        return clients.AsyncTestClient.on(self, **options)
+
     def state_as(self, kind: type[StateT]) -> StateT:
         """Return the state as an instance of *kind*, over the same data."""
         return kind.over(self.state._data)
+
+    @overload
+    async def resolve(self, key: type[T]) -> T: ...
+    @overload
+    async def resolve(self, key: str) -> Any: ...
+    async def resolve(self, key: type[T] | str) -> Any:
+        """Return the value of one of the app's own dependencies, made if it is not there yet.
+
+        Args:
+            key: Its name or type.
+
+        Raises:
+            LookupError: The app has no such dependency, or it does not live that long.
+            RuntimeError: The lifespan has not been started, or is over.
+        """
+        if self.phase in _AT_REST:
+            raise RuntimeError(
+                f"{key!r} is a value of a running lifespan, and this one is {self.phase}"
+            )
+        step, _ = self._course.providers.of(key)
+        if step.lifetime < Lifetime.LIFESPAN:
+            raise LookupError(
+                f"{step.name!r} lives for one {step.lifetime.name.lower()}, and not as long as the "
+                "lifespan; give its provider lifetime=Lifetime.LIFESPAN"
+            )
+        return await self.values.provide(step)
 
     def namespace_of(self, mounted: object) -> Mapping[str, Any]:
         """Return what a mounted app has set in its own namespace while it started."""
@@ -172,8 +198,10 @@ class Lifespan:
         before = copy_context()
         self._context = copy_context()
         self._context.run(BELONGS_TO.set, weakref.ref(self))
-        self._closing = Closing()
+        self.values.open(self._context, weakref.WeakMethod(self._died))
         self._tasks = Tasks(weakref.WeakMethod(self._end_after), self._context)
+        self._drain = Drain(self.turn, self._tasks, self.in_flight, self.drain_timeout)
+        hear_signals(self)
         self._opening = self.loop.create_task(self._open_or_die(), context=self._context)
         try:
             await joined(self._opening)
@@ -189,6 +217,8 @@ class Lifespan:
         self._siblings.add(self)
         live.add("lifespan", self)
         self._tell_siblings()
+        if self.turn.is_set():
+            self.begin_closing()
 
     async def _open_or_die(self) -> None:
         try:
@@ -200,27 +230,34 @@ class Lifespan:
             raise_together(without_cancellation(error), "failed to end")
 
     async def _open(self) -> None:
+        await self._provide(self._course.loop_values)
         for manager in self._course.managers:
-            with _noting(f"raised when the lifespan manager {manager.name} was entered"):
+            with noting(f"raised when the lifespan manager {manager.name} was entered"):
                 await self._enter(manager)
+        await self._provide(self._course.values)
         self._hooks_reached = True
         for hook in self._course.on_startup:
-            with _noting(f"raised by the start-up hook {hook.name}"):
+            with noting(f"raised by the start-up hook {hook.name}"):
                 await self._run(hook)
         for path, mounted in self._course.mounts:
             run = MountedRun(path, mounted.app, required=mounted.lifespan == "required")
             await run.start()
             self._mounted.append((mounted, run))
 
+    async def _provide(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            with noting(f"raised when the dependency {step.name!r} was made"):
+                await self.values.provide(step)
+
     async def _enter(self, call: LifespanCall) -> None:
-        manager = call.function if call.is_manager else self._called(call)
+        manager = call.function if call.is_manager else await self._called(call)
         if not isinstance(manager, AbstractAsyncContextManager):
             raise not_a_manager(manager)
         again = call.is_manager and manager in _ENTERED
         if call.is_manager:
             with suppress(TypeError):  # not every object can be referred to weakly
                 _ENTERED.add(manager)
-        host = Host(call.name, manager, self._context, weakref.WeakMethod(self._died))
+        host = Host(call.name, manager, self._context, weakref.WeakMethod(self._manager_died))
         try:
             yielded = await host.enter()
         except Exception as error:
@@ -235,7 +272,7 @@ class Lifespan:
             self.state.update(yielded)
 
     async def _run(self, hook: LifespanCall) -> None:
-        result = self._called(hook)
+        result = await self._called(hook)
         if inspect.isawaitable(result):
             await result
         elif isinstance(result, (AbstractAsyncContextManager, AsyncGenerator, Generator)):
@@ -244,24 +281,29 @@ class Lifespan:
                 "a function that makes an asynchronous context manager into lifespan=[...]"
             )
 
-    def _called(self, call: LifespanCall) -> Any:
-        positional = [self._given(wanted) for wanted in call.positional]
-        keywords = {name: self._given(wanted) for name, wanted in call.keywords}
+    async def _called(self, call: LifespanCall) -> Any:
+        positional = [await self._given(wanted) for wanted in call.positional]
+        keywords = {name: await self._given(wanted) for name, wanted in call.keywords}
         return call.function(*positional, **keywords)
 
-    def _given(self, wanted: Wanted) -> object:
+    async def _given(self, wanted: Wanted) -> object:
+        if isinstance(wanted, Step):
+            return await self.values.provide(wanted)
         if isinstance(wanted, Whole):
             return self.app if wanted is Whole.APP else self
         return self.state_as(wanted)
 
-    def _died(self, host: Host, error: BaseException | None) -> None:
-        # A cancel scope that the manager holds open may have cancelled its task, and nobody else.
+    def _manager_died(self, host: Host, error: BaseException | None) -> None:
+        self._hosts.remove(host)
+        self._died(f"the lifespan manager {host.name}", error)
+
+    def _died(self, name: str, error: BaseException | None) -> None:
+        # A cancel scope that it holds open may have cancelled its task, and nobody else.
         died = error
         if died is None or isinstance(died, asyncio.CancelledError):
-            died = RuntimeError(f"the lifespan manager {host.name} ended by itself")
-        died.add_note(f"raised by the lifespan manager {host.name} while the lifespan ran")
-        logger.error("the lifespan manager %s died", host.name, exc_info=died)
-        self._hosts.remove(host)
+            died = RuntimeError(f"{name} ended by itself")
+        died.add_note(f"raised by {name} while the lifespan ran")
+        logger.error("%s died", name, exc_info=died)
         self._end_after(died)
 
     def _end_after(self, error: BaseException) -> None:
@@ -272,6 +314,15 @@ class Lifespan:
         elif self.phase is Phase.READY:
             _ = self._end()
 
+    def _give_up_starting(self) -> None:
+        if self._opening is not None and not self._opening.done():
+            self._end_after(
+                TimeoutError(
+                    "the server was told to stop while the lifespan started, and the start has not "
+                    "ended within the drain time"
+                )
+            )
+
     def _end(self) -> asyncio.Task[None]:
         if self._ending is None:
             loop = asyncio.get_running_loop()
@@ -279,24 +330,21 @@ class Lifespan:
         return self._ending
 
     async def stop(self) -> None:
-        """Cancel the tasks, stop mounted apps, exit the managers, run the shutdown hooks.
+        """End connections and tasks, stop mounted apps, exit what was entered, run the hooks.
 
-        All of it is done, whatever fails. One that has been stopped stays so.
+        All of it is done, whatever fails. One that has been stopped stays so. Connections have the
+        drain time to end, tasks what is left of it since `begin_closing`.
 
         Raises:
             BaseException: The one error that there was, or a group of all.
-            RuntimeError: It has not been started, or a task of its own waits for it.
+            RuntimeError: It has not been started, or a task or connection of its own waits for it.
         """
         if self.phase in {Phase.NEW, Phase.STARTING}:
             raise RuntimeError(
                 f"this lifespan is {self.phase}, and what has not been started cannot be stopped; "
                 "to give up a start, cancel the task that waits for it"
             )
-        if asyncio.current_task() in self._tasks:
-            raise RuntimeError(
-                "a task of the lifespan cannot wait for the lifespan's end, which waits for it; "
-                'let it raise, with on_failure="stop", to end the lifespan'
-            )
+        self._demand_outsider()
         await self._finish()
 
     async def _finish(self, present: BaseException | None = None) -> None:
@@ -326,30 +374,32 @@ class Lifespan:
         raise_together(errors, "the lifespan failed in several places")
 
     async def _close(self) -> None:
-        if self.phase is not Phase.STARTING:
-            self.phase = Phase.CLOSING
-        self._closing.set()
+        announced = self.phase is Phase.CLOSING
+        self.begin_closing()
+        with Collecting(self._errors, "raised while the connections ended"):
+            await self._drain.rest(tasks_too=announced)
+        forget_signals(self)
         self.serves = None
         self._siblings.discard(self)
         live.discard("lifespan", self)
         self._tell_siblings()
-        with _Collecting(self._errors, "raised when the tasks were cancelled"):
-            await self._tasks.cancel()
+        with Collecting(self._errors, "raised when the tasks were cancelled"):
+            await self._tasks.cancel(self._drain.left)
         while self._mounted:
             _, run = self._mounted.pop()
-            with _Collecting(
-                self._errors, f"raised when the app mounted at {run.path} was stopped"
-            ):
+            with Collecting(self._errors, f"raised when the app mounted at {run.path} was stopped"):
                 await run.stop()
+        await self.values.close(self._errors)
         while self._hosts:
             host = self._hosts.pop()
-            with _Collecting(
+            with Collecting(
                 self._errors, f"raised when the lifespan manager {host.name} was exited"
             ):
                 await host.exit()
         for hook in self._course.on_shutdown if self._hooks_reached else ():
-            with _Collecting(self._errors, f"raised by the shutdown hook {hook.name}"):
+            with Collecting(self._errors, f"raised by the shutdown hook {hook.name}"):
                 await self._run(hook)
+        self.values.clear()
         self.state = State()
         self._names = None
 
@@ -381,7 +431,7 @@ class Lifespan:
             del error
 
     def __del__(self) -> None:
-        if self.phase in {Phase.STARTING, Phase.READY}:
+        if self.phase in {Phase.STARTING, Phase.READY} or self.serves is not None:
             warnings.warn(
                 f"{self!r} was dropped before it was stopped, so its exits have not run; "
                 "use `async with app.lifespan():`, or await its stop()",
@@ -411,40 +461,3 @@ def _changed(before: Context, after: Context) -> tuple[tuple[ContextVar[Any], An
         for variable, value in after.items()
         if variable is not BELONGS_TO and before.get(variable, absent) is not value
     )
-
-
-class _Collecting:
-    """Appends what its block raises to *errors*, with a note, and goes on.
-
-    A generator would leave its frame in the traceback and, where CPython links the frame of one
-    that has ended to its caller's (3.12 and early 3.13), the exception in a cycle.
-    """
-
-    __slots__ = ("_errors", "_note")
-
-    def __init__(self, errors: list[BaseException], note: str) -> None:
-        self._errors = errors
-        self._note = note
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        if error is not None:
-            error.add_note(self._note)
-            self._errors.append(error)
-        return True
-
-
-@contextmanager
-def _noting(note: str) -> Iterator[None]:
-    try:
-        yield
-    except BaseException as error:
-        error.add_note(note)
-        raise

@@ -1,20 +1,29 @@
-"""Answer the server's lifespan protocol (ASGI, Lifespan Protocol 2.0) with one lifespan."""
+"""Answer the server's lifespan protocol (ASGI, Lifespan Protocol 2.0) with one lifespan.
+
+Who runs a server may give another drain time than the app does, in the environment: servers have
+worker processes, and no other way to tell them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import os
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from hesper._loop import present_container
-from hesper._types import Receive, Scope, Send
+from hesper._types import Message, Receive, Scope, Send
 from hesper.lifespan.host import raise_together
 from hesper.lifespan.lifespan import Lifespan, current_lifespan
 from hesper.lifespan.phase import Phase
 from hesper.registry import Registry, live
 
 logger: Final = logging.getLogger("hesper")
+
+DRAIN_TIMEOUT: Final = "HESPER_DRAIN_TIMEOUT"
+"""The variable of the environment with the seconds that go before the app's `drain_timeout`."""
 
 _SERVED: Final[Registry[Lifespan]] = Registry()
 """The lifespans that servers run, from before they start until after they have stopped."""
@@ -35,6 +44,7 @@ async def serve_lifespan(lifespan: Lifespan, scope: Scope, receive: Receive, sen
 
     async def start() -> None:
         try:
+            lifespan.drain_timeout = _drain_timeout(lifespan.drain_timeout)
             await lifespan.start()
         except BaseException as error:
             await _end(lifespan, [error], is_mounted=is_mounted)
@@ -54,13 +64,58 @@ async def serve_lifespan(lifespan: Lifespan, scope: Scope, receive: Receive, sen
         offered.update(lifespan.namespace)
     try:
         await send({"type": "lifespan.startup.complete"})
-        await receive()
+        asked = await _asked(lifespan, receive, is_mounted=is_mounted)
     except BaseException:
         # The server is gone, or gives up waiting: what was opened is closed all the same.
+        lifespan.begin_closing(within=0)
         await stop()
         raise
-    if await _answered(stop, "shutdown", send):
-        await send({"type": "lifespan.shutdown.complete"})
+
+    async def send_when_asked(message: Message) -> None:
+        await asked
+        await send(message)
+
+    if await _answered(stop, "shutdown", send_when_asked):
+        await send_when_asked({"type": "lifespan.shutdown.complete"})
+
+
+async def _asked(
+    lifespan: Lifespan, receive: Receive, *, is_mounted: bool
+) -> asyncio.Future[Message]:
+    """Wait until the server asks for the shutdown, or is overdue; return what waits for it.
+
+    A server that has been told to stop may wait without limit for a client that does not read. The
+    exits run nevertheless, before somebody loses patience and kills the process. A mounted app
+    relies on the outer one, whose drain time may be longer.
+    """
+    asked: asyncio.Future[Message] = asyncio.ensure_future(receive())
+    waiting: set[asyncio.Future[Any]] = {asked}
+    if not is_mounted:
+        waiting.add(asyncio.ensure_future(lifespan.outlast_drain()))
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    except BaseException:
+        asked.cancel()
+        raise
+    finally:
+        for overdue in waiting - {asked}:
+            overdue.cancel()
+    if asked.done():
+        asked.result()
+    return asked
+
+
+def _drain_timeout(of_the_app: float) -> float:
+    given = os.environ.get(DRAIN_TIMEOUT)
+    if not given:
+        return of_the_app
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"{DRAIN_TIMEOUT} is {given!r} in the environment; give it seconds")
+    return seconds
 
 
 def _begin(lifespan: Lifespan) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hesper.response.conditional import check_preconditions
 from hesper.response.file import File
 from hesper.response.redirect import Redirect
 from hesper.response.response import Response
@@ -15,4 +16,5 @@ __all__ = (
     "ServerSentEvent",
     "ServerSentEventMessage",
     "Stream",
+    "check_preconditions",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from io import FileIO
@@ -45,7 +46,7 @@ class File(Response[None]):
         content_disposition_type: "attachment" to be kept, "inline" to be shown.
         media_type: The media type; by default guessed by the file name's suffix.
         chunk_size: The bytes to send at once.
-        etag: The entity tag; by default made of size and time of change.
+        etag: The entity tag; by default that of the route, or made of size and time of change.
         status_code: The status; by default that of the route.
         headers: Header lines.
         cookies: Cookies to set.
@@ -55,7 +56,7 @@ class File(Response[None]):
         ValueError: A header or a cookie cannot be sent.
     """
 
-    __slots__ = ("chunk_size", "content_disposition_type", "etag", "filename", "path")
+    __slots__ = ("chunk_size", "content_disposition_type", "filename", "path")
 
     def __init__(
         self,
@@ -78,12 +79,17 @@ class File(Response[None]):
             headers=headers,
             cookies=cookies,
             background=background,
+            etag=etag,
         )
         self.path = os.fspath(path)
         self.filename = self.path if filename is None else filename
         self.content_disposition_type = content_disposition_type
         self.chunk_size = chunk_size
-        self.etag = etag
+
+    @property
+    def has_validator(self) -> bool:
+        """True: a file tells its versions apart by its size and its time of change."""
+        return True
 
     def prepare(self, defaults: Defaults = DEFAULTS) -> PreparedFile:
         """Make what needs no look at the file.
@@ -101,8 +107,6 @@ class File(Response[None]):
         if b"content-disposition" not in present:
             disposition = content_disposition(self.content_disposition_type, self.filename)
             headers.append((b"content-disposition", disposition))
-        if self.etag is not None and b"etag" not in present:
-            headers.append((b"etag", self.etag.to_header().encode("latin-1")))
         return PreparedFile(status, headers, self.path, self.chunk_size)
 
     def media_type_for(self, defaults: Defaults) -> str:
@@ -164,10 +168,17 @@ class PreparedFile(Prepared):
                 await self._send_content(file, found.st_size, send)
 
     def _header_lines(self, found: os.stat_result) -> RawHeaders:
+        from email.utils import formatdate  # here, as it is slow to load
+
         headers = [*self.headers, (b"content-length", b"%d" % found.st_size)]
-        if not any(name == b"etag" for name, _ in headers):
+        present = {name for name, _ in headers}
+        if b"etag" not in present:
             etag = ETag(value=f"{found.st_mtime_ns:x}-{found.st_size:x}")
             headers.append((b"etag", etag.to_header().encode("latin-1")))
+        if b"last-modified" not in present:
+            # RFC 9110 8.8.2.1: never later than the response is made.
+            modified = formatdate(min(found.st_mtime, time.time()), usegmt=True)
+            headers.append((b"last-modified", modified.encode("ascii")))
         return headers
 
     async def _send_content(self, file: FileIO, size: int, send: Send) -> None:

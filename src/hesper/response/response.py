@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Generic, cast
 
@@ -21,6 +21,7 @@ from hesper.datastructures.etag import ETag
 from hesper.datastructures.response_header import ResponseHeader
 from hesper.enums import MediaType
 from hesper.exceptions import ImproperlyConfiguredException
+from hesper.response.conditional import VALIDATORS, Conditional
 from hesper.response.headers import ResponseHeaders
 from hesper.response.rendering import content_type, media_type_of, rendered
 from hesper.serialization import json_encoder, msgpack_encoder
@@ -52,6 +53,8 @@ class Defaults:
     """The media type; None lets the content decide."""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """Header lines; a response's own line of that name replaces them."""
+    success_headers: tuple[tuple[bytes, bytes], ...] = ()
+    """The same for responses of a status from 200 to 299; they replace those in `headers`."""
     cookies: tuple[Cookie, ...] = ()
     """Cookies; a response's own of the same key, path and domain replaces them."""
     encode_json: Callable[[Any], bytes] = json_encoder()
@@ -112,6 +115,7 @@ class Response(Generic[ContentT]):
         headers: Header lines.
         cookies: Cookies to set; a mapping gives their values by name.
         background: Work to do after the response is sent.
+        etag: The entity tag, by which conditional requests are answered.
         encoding: How text becomes bytes.
         type_encoders: By type: a function that turns an instance into something encodable; laid
             over those of the route.
@@ -147,6 +151,7 @@ class Response(Generic[ContentT]):
         headers: Mapping[str, str] | Sequence[ResponseHeader] | None = None,
         cookies: Mapping[str, str] | Sequence[Cookie] | None = None,
         background: BackgroundTask | BackgroundTasks | None = None,
+        etag: ETag | None = None,
         encoding: str = "utf-8",
         type_encoders: TypeEncodersMap | None = None,
     ) -> None:
@@ -158,6 +163,8 @@ class Response(Generic[ContentT]):
         self.background = background
         self.encoding = encoding
         self.type_encoders = type_encoders
+        if etag is not None:
+            self.set_etag(etag)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status_code or 'of its route`s status'}>"
@@ -175,15 +182,18 @@ class Response(Generic[ContentT]):
         self.headers[key] = value
 
     def set_etag(self, etag: str | ETag) -> None:
-        """Set the `ETag` header.
+        """Set the `ETag` header, by which conditional requests are answered (RFC 9110 13).
 
         Args:
-            etag: The tag, or the header's complete value.
+            etag: The tag, or the header's complete value; one for documentation only sets nothing.
 
         Raises:
             ValueError: The value cannot stand in a header.
         """
-        self.headers["etag"] = etag.to_header() if isinstance(etag, ETag) else etag
+        if isinstance(etag, str):
+            self.headers["etag"] = etag
+        elif not etag.documentation_only:
+            self.headers["etag"] = etag.to_header()
 
     def set_cookie(
         self,
@@ -324,7 +334,7 @@ class Response(Generic[ContentT]):
         if media_type is not None:
             lines.append((b"content-type", content_type(media_type, self.encoding)))
         own = self.headers.lines
-        for line in defaults.headers:
+        for line in self._lines_of_route(defaults):
             if line[0] not in own and line[0] not in _GENERATED:
                 lines.append(line)
         for line in own.items():
@@ -339,6 +349,19 @@ class Response(Generic[ContentT]):
             ]
         return lines
 
+    def _lines_of_route(self, defaults: Defaults) -> Iterable[tuple[bytes, bytes]]:
+        added = defaults.success_headers
+        if not added or not 200 <= self.status_for(defaults, with_body=False) < 300:
+            return defaults.headers
+        names = {name for name, _ in added}
+        return [*(line for line in defaults.headers if line[0] not in names), *added]
+
+    @property
+    def has_validator(self) -> bool:
+        """Whether conditional requests are answered by what it says itself, such as an `ETag`."""
+        lines = self.headers.lines
+        return bool(lines) and not VALIDATORS.isdisjoint(lines)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response, and do its background work.
 
@@ -346,8 +369,13 @@ class Response(Generic[ContentT]):
             scope: The request's scope.
             receive: Waits for the client's next message.
             send: Sends a message to the client.
+
+        Raises:
+            ClientException: A precondition of the request fails: 412; nothing has been sent.
         """
-        await self.prepare()(scope, receive, send)
+        prepared = self.prepare()
+        sending = Conditional(prepared) if self.has_validator else prepared
+        await sending(scope, receive, send)
         if self.background is not None:
             await self.background()
 

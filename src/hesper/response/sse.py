@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from hesper._closing import Closing
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
 from hesper.datastructures.cookies import Cookie
 from hesper.datastructures.response_header import ResponseHeader
@@ -42,6 +43,7 @@ class ServerSentEventMessage:
         """Return the event as it is sent.
 
         Raises:
+            TypeError: The data is neither text, nor bytes, nor an integer.
             ValueError: A field has something that cannot stand there.
         """
         if self.sep not in _SEPARATORS:
@@ -120,6 +122,14 @@ class ServerSentEvent(Stream):
         """
         return "text/event-stream"
 
+    def is_ended_by(self, closing: Closing) -> bool:
+        """True: an event stream has no end of its own, and its client comes back.
+
+        Args:
+            closing: Not used.
+        """
+        return True
+
     def chunk(self, item: Any) -> bytes:
         """Return an event as it is sent.
 
@@ -154,6 +164,11 @@ class ServerSentEvent(Stream):
 def _lines(value: str | int | bytes | None) -> list[str]:
     if value is None:
         return []
+    if not isinstance(value, (str, bytes, int)):
+        raise TypeError(
+            f"the data of an event is a {type(value).__qualname__}: give text, bytes or an "
+            "integer, such as the JSON that hesper.serialization.encode_json returns"
+        )
     text = value.decode() if isinstance(value, bytes) else str(value)
     return _LINE_BREAK.split(text)
 

@@ -3,6 +3,9 @@
 * It ends when the client has gone, which `receive` tells at once (ASGI, HTTP: disconnect) and
   `send` by an `OSError` from the next chunk on (ASGI, HTTP 2.4). Both are listened to: an
   iterator that waits for long sends nothing, and servers before 2.4 say nothing when they send.
+* It ends, completely, when its lifespan turns to closing: what waits for the next chunk is
+  interrupted, a chunk that is there is sent. One that is to be whole, or begins later, goes on to
+  its own end instead. An iterator in a thread cannot be interrupted.
 * Its iterator is closed in the task that ran it, however it ends; one in a thread, in a thread.
 * An exception of the iterator comes out. The response has started by then, so it stays
   incomplete, and the server closes the connection.
@@ -21,6 +24,7 @@ from collections.abc import (
 )
 from typing import Any, ClassVar, Final, TypeAlias
 
+from hesper._closing import Closing, Interruption, closing_of, next_of
 from hesper._types import Message, RawHeaders, Receive, Scope, Send
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
 from hesper.concurrency import ended_by, in_thread
@@ -36,6 +40,9 @@ StreamSource: TypeAlias = (
 """Where chunks come from: something to iterate over, or what makes it."""
 
 _END: Final = object()
+
+_UNREAD: Final = (Streamed.DISCARDED, Streamed.FAILED)
+"""What stands for a body of which something may still arrive."""
 
 
 class Stream(Response[StreamSource]):
@@ -53,12 +60,14 @@ class Stream(Response[StreamSource]):
         cookies: Cookies to set.
         background: Work to do after the response is sent.
         encoding: How text becomes bytes.
+        until_closing: Whether it ends when its lifespan turns to closing. A file that would look
+            complete says False, and has the drain time to reach its end.
 
     Raises:
         ValueError: A header or a cookie cannot be sent.
     """
 
-    __slots__ = ()
+    __slots__ = ("until_closing",)
 
     streaming: ClassVar[bool] = True
 
@@ -72,6 +81,7 @@ class Stream(Response[StreamSource]):
         cookies: Mapping[str, str] | Sequence[Cookie] | None = None,
         background: BackgroundTask | BackgroundTasks | None = None,
         encoding: str = "utf-8",
+        until_closing: bool = True,
     ) -> None:
         super().__init__(
             content,
@@ -82,6 +92,7 @@ class Stream(Response[StreamSource]):
             background=background,
             encoding=encoding,
         )
+        self.until_closing = until_closing
 
     def prepare(self, defaults: Defaults = DEFAULTS) -> PreparedStream:
         """Prepare the header; the iterator is not touched.
@@ -96,7 +107,7 @@ class Stream(Response[StreamSource]):
         status = self.status_for(defaults, with_body=True)
         media_type = self.media_type_for(defaults)
         headers = self.header_lines(defaults, media_type)
-        return PreparedStream(status, headers, self.content, self.chunk)
+        return PreparedStream(status, headers, self.content, self.chunk, self.is_ended_by)
 
     def media_type_for(self, defaults: Defaults) -> str:
         """Return the media type to send.
@@ -106,6 +117,14 @@ class Stream(Response[StreamSource]):
         """
         said = self.media_type or self.headers.get("content-type") or defaults.media_type
         return said or MediaType.TEXT
+
+    def is_ended_by(self, closing: Closing) -> bool:
+        """Tell whether it ends with a turn to closing; asked when it begins.
+
+        Args:
+            closing: The turn of the lifespan, to come or past.
+        """
+        return self.until_closing and not closing.is_set()
 
     def chunk(self, item: Any) -> bytes:
         """Return the bytes to send for what the iterator gave.
@@ -134,9 +153,10 @@ class PreparedStream(Prepared):
         headers: The complete header lines.
         source: Where the chunks come from.
         encode: What makes bytes of them.
+        is_ended_by: Tells whether a turn to closing ends it.
     """
 
-    __slots__ = ("_encode", "_source")
+    __slots__ = ("_encode", "_is_ended_by", "_source")
 
     streaming: bool = True
 
@@ -146,10 +166,12 @@ class PreparedStream(Prepared):
         headers: RawHeaders,
         source: StreamSource,
         encode: Callable[[Any], bytes],
+        is_ended_by: Callable[[Closing], bool],
     ) -> None:
         super().__init__(status, headers)
         self._source = source
         self._encode = encode
+        self._is_ended_by = is_ended_by
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response, until its iterator ends or the client goes.
@@ -168,18 +190,14 @@ class PreparedStream(Prepared):
             await super().__call__(scope, receive, send)
             await _close(self._source)
             return
-        body = scope.get("hesper_body")
-        if body is Streamed.RUNNING:
-            # What the client sends belongs to the iterator that reads it, and tells it the end.
-            await self._send_all(send)
-            return
-        if body is None:
-            scope["hesper_body"] = Streamed.DISCARDED
-        arrived = body is not None and body is not Streamed.FAILED
-        await ended_by(lambda: _client_gone(receive, arrived), lambda: self._send_all(send))
+        closing = closing_of(scope)
+        if closing is not None and not self._is_ended_by(closing):
+            closing = None
+        scope.setdefault("hesper_body", Streamed.DISCARDED)
+        await ended_by(lambda: _client_gone(scope, receive), lambda: self._send_all(send, closing))
 
-    async def _send_all(self, send: Send) -> None:
-        chunks = _opened(self._source)
+    async def _send_all(self, send: Send, closing: Closing | None) -> None:
+        chunks = _Chunks(self._source, closing)
         try:
             head = {
                 "type": "http.response.start",
@@ -188,7 +206,7 @@ class PreparedStream(Prepared):
             }
             if not await _sent(send, head):
                 return
-            while (item := await _next(chunks)) is not _END:
+            while (item := await chunks.next()) is not _END:
                 body = {
                     "type": "http.response.body",
                     "body": self._encode(item),
@@ -198,7 +216,39 @@ class PreparedStream(Prepared):
                     return
             await _sent(send, {"type": "http.response.body", "body": b""})
         finally:
-            await _close(chunks)
+            await chunks.close()
+
+
+class _Chunks:
+    """What a stream is made of, until it or its lifespan ends; lives until it is closed.
+
+    Args:
+        source: Where the chunks come from.
+        closing: The turn of the lifespan that ends it, if any does.
+    """
+
+    __slots__ = ("__weakref__", "_closing", "_interruption", "_iterator")
+
+    def __init__(self, source: StreamSource, closing: Closing | None) -> None:
+        self._iterator: Any = _opened(source)
+        self._closing = closing
+        self._interruption: Interruption | None = None
+        if closing is not None and hasattr(self._iterator, "__anext__"):
+            self._interruption = Interruption(closing)
+
+    async def next(self) -> Any:
+        """Return the next chunk, or `_END`."""
+        if self._interruption is not None:
+            return await self._interruption.wait(lambda: next_of(self._iterator, _END), _END)
+        if self._closing is not None and self._closing.is_set():
+            return _END
+        if hasattr(self._iterator, "__anext__"):
+            return await next_of(self._iterator, _END)
+        return await in_thread(next, self._iterator, _END)
+
+    async def close(self) -> None:
+        """Close the iterator, if it can be closed."""
+        await _close(self._iterator)
 
 
 def _opened(source: StreamSource) -> AsyncIterator[Any] | Iterator[Any]:
@@ -208,16 +258,6 @@ def _opened(source: StreamSource) -> AsyncIterator[Any] | Iterator[Any]:
     if not isinstance(made, (AsyncIterable, Iterable)):
         made = made()
     return aiter(made) if isinstance(made, AsyncIterable) else iter(made)
-
-
-async def _next(chunks: Any) -> Any:
-    """Return what comes next of either kind of iterator, or `_END`."""
-    if not hasattr(chunks, "__anext__"):
-        return await in_thread(next, chunks, _END)
-    try:
-        return await anext(chunks)
-    except StopAsyncIteration:
-        return _END
 
 
 async def _close(chunks: object) -> None:
@@ -237,8 +277,15 @@ async def _sent(send: Send, message: Message) -> bool:
     return True
 
 
-async def _client_gone(receive: Receive, arrived: bool) -> None:
+async def _client_gone(scope: Scope, receive: Receive) -> None:
     """Wait until the client has gone, passing over what is left of its request."""
+    if scope["hesper_body"] is Streamed.RUNNING:
+        # What the client sends belongs to whoever reads it, and tells the reader of the end.
+        from anyio import Event  # here, as it is slow to load and rarely needed
+
+        read = scope["hesper_body_read"] = Event()
+        await read.wait()
+    arrived = scope["hesper_body"] not in _UNREAD
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":

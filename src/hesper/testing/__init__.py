@@ -1,32 +1,46 @@
-"""Test clients: what an app does behind a server, without one."""
+"""Test clients: what an app does behind a server, without one.
+
+The names here are loaded when they are first asked for, so that the pytest plugin, which pytest
+loads for everybody, loads nothing of the framework. Type checkers read `__init__.pyi`.
+"""
 
 from __future__ import annotations
 
-from hesper.testing.async_client import AsyncTestClient
-from hesper.testing.client import TestClient
-from hesper.testing.client_for import client_for
-from hesper.testing.errors import (
-    ASGIProtocolError,
-    ClientGoneError,
-    LifespanError,
-    WebSocketDeniedError,
-)
-from hesper.testing.factories import create_async_test_client, create_test_client
-from hesper.testing.live_server import LiveServer
-from hesper.testing.portal_websocket import WebSocketTestSession
-from hesper.testing.websocket import AsyncWebSocketTestSession
+import importlib
+from typing import Final
 
-__all__ = (
-    "ASGIProtocolError",
-    "AsyncTestClient",
-    "AsyncWebSocketTestSession",
-    "ClientGoneError",
-    "LifespanError",
-    "LiveServer",
-    "TestClient",
-    "WebSocketDeniedError",
-    "WebSocketTestSession",
-    "client_for",
-    "create_async_test_client",
-    "create_test_client",
-)
+_HOME: Final = {
+    "ASGIProtocolError": "hesper.testing.errors",
+    "AsyncTestClient": "hesper.testing.async_client",
+    "AsyncWebSocketTestSession": "hesper.testing.websocket",
+    "ClientGoneError": "hesper.testing.errors",
+    "LifespanError": "hesper.testing.errors",
+    "LiveServer": "hesper.testing.live_server",
+    "RequestFactory": "hesper.testing.factory",
+    "TestClient": "hesper.testing.client",
+    "WebSocketDeniedError": "hesper.testing.errors",
+    "WebSocketTestSession": "hesper.testing.portal_websocket",
+    "assert_asgi": "hesper.testing.conformance",
+    "assert_freed": "hesper.testing.freed",
+    "assert_reenterable": "hesper.testing.conformance",
+    "assert_runs_on_loops": "hesper.testing.conformance",
+    "client_for": "hesper.testing.cached_client",
+    "create_async_test_client": "hesper.testing.factories",
+    "create_test_client": "hesper.testing.factories",
+}
+
+__all__ = tuple(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> object:
+    try:
+        home = _HOME[name]
+    except KeyError:
+        raise AttributeError(f"module 'hesper.testing' has no attribute {name!r}") from None
+    value: object = getattr(importlib.import_module(home), name)
+    globals()[name] = value  # found without this function from now on
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar, Unpack
 
 import httpx2
 
-from hesper._types import ASGIApp
+from hesper._types import Application, ASGIApp
 from hesper.lifespan import Lifespan
-from hesper.testing.belonging import Belonging
+from hesper.testing.belonging import Belonging, InLifespan
 from hesper.testing.conversation import Conversation
 from hesper.testing.requests import (
     DEFAULT_BASE_URL,
+    ClientOptions,
     CookiesLike,
     HeadersLike,
     ParamsLike,
@@ -43,8 +45,9 @@ class AsyncTestClient(httpx2.AsyncClient, Generic[AppT]):
         app: The app that answers.
         base_url: What relative URLs are relative to.
         state: Whether the app is offered `scope["state"]`, as by servers that support it.
-        raise_server_exceptions: Whether an exception of the app comes out of the client's call. If
-            not, it is answered with a 500, or ends the response that had begun with an error.
+        raise_server_exceptions: Whether an exception that gets out of the app comes out of the
+            client's call. If not, it is answered with a 500, or ends the response that had begun
+            with an error. Hesper itself answers what handlers raise.
         root_path: The path under which the app is mounted. As with uvicorn, the app finds it in
             front of the path of each request.
         headers: Headers of every request.
@@ -98,6 +101,26 @@ class AsyncTestClient(httpx2.AsyncClient, Generic[AppT]):
             trust_env=False,
         )
         self._belonging = Belonging(self._app_transport.server)
+
+    @classmethod
+    def on(
+        cls, lifespan: Lifespan, **options: Unpack[ClientOptions]
+    ) -> AsyncTestClient[Application]:
+        """Return a client whose requests are served in *lifespan*; its block runs none.
+
+        Args:
+            lifespan: A lifespan that runs; the client does not end it.
+            options: What the class takes.
+
+        Raises:
+            RuntimeError: The lifespan does not run.
+        """
+        served = InLifespan(lifespan)
+        client = AsyncTestClient(lifespan.app, lifespan=False, **options)
+        transport = client._app_transport
+        transport.server = replace(transport.server, app=served, namespace=lifespan.namespace)
+        client._belonging = Belonging(transport.server)
+        return client
 
     @property
     def lifespan(self) -> Lifespan:

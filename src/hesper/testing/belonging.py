@@ -1,14 +1,15 @@
-"""The lifespan that runs inside a client's block, and whose the block's `app.state` is."""
+"""The lifespan that a client's requests are served in, and whose the block's `app.state` is."""
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from contextlib import suppress
 from contextvars import Token
 from typing import Any
 
-from hesper._types import LIFESPAN_KEY
-from hesper.lifespan import Lifespan
+from hesper._types import LIFESPAN_KEY, Receive, Scope, Send
+from hesper.lifespan import Lifespan, Phase
 from hesper.lifetime import BELONGS_TO
 from hesper.registry import live
 from hesper.testing.server import Server
@@ -61,3 +62,41 @@ class Belonging:
         if token is not None:
             with suppress(ValueError):  # left in another context than entered, as fixtures may be
                 BELONGS_TO.reset(token)
+
+
+class InLifespan:
+    """The app of a lifespan, as long as that runs; lives with the clients of the lifespan.
+
+    Args:
+        lifespan: A lifespan that runs.
+
+    Raises:
+        RuntimeError: It does not.
+    """
+
+    __slots__ = ("__weakref__", "_lifespan")
+
+    def __init__(self, lifespan: Lifespan) -> None:
+        self._lifespan = lifespan
+        self._require_running()
+
+    def _require_running(self) -> None:
+        if self._lifespan.phase not in {Phase.READY, Phase.CLOSING}:
+            raise RuntimeError(
+                f"this lifespan is {self._lifespan.phase}, and serves nothing; use its clients in "
+                "its block: `async with app.lifespan() as lifespan:`"
+            )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the app.
+
+        Raises:
+            RuntimeError: The lifespan has ended, or runs on another loop.
+        """
+        self._require_running()
+        if self._lifespan.loop is not asyncio.get_running_loop():
+            raise RuntimeError(
+                "this client's lifespan runs on another loop; from another thread, go through the "
+                "TestClient that runs it"
+            )
+        await self._lifespan.app(scope, receive, send)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Final, Generic, TypeVar
 
 from hesper._types import ASGIApp, Receive, Scope, Send
 from hesper.testing.errors import ASGIProtocolError, ClientGoneError
+from hesper.testing.openings import CALLED_FROM, WITHIN, Opening, noted, watch
 
 __all__ = ("AppCall", "Bell", "Buffer")
 
@@ -99,6 +101,7 @@ class AppCall:
         "_cancelled",
         "_failure",
         "_messages_after_end",
+        "_opening",
         "_raises_when_gone",
         "_task",
         "_told",
@@ -118,11 +121,20 @@ class AppCall:
         self._told = False
         self._cancelled = False
         self._messages_after_end = 0
+        self._opening: Opening | None = None
 
     def start(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Call *app* in a new task, with a copy of the caller's context."""
         self._calls.add(self)
-        self._task = asyncio.create_task(self._run(app, scope, receive, send))
+        context = copy_context()
+        opening = self._opening = None if watch.watch is None else noted(*_described(app, scope))
+        if opening is not None:
+            opening.loop = id(asyncio.get_running_loop())
+            context.run(CALLED_FROM.set, opening.frames)
+            if opening.kind == "lifespan":
+                context.run(WITHIN.set, opening)
+        run = self._run(app, scope, receive, send)
+        self._task = asyncio.create_task(run, context=context)
         self._task.add_done_callback(self._end)
 
     async def _run(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -144,6 +156,8 @@ class AppCall:
         # first step never runs any of it.
         self._task = None
         self.finished = True
+        if self._opening is not None:
+            self._opening.close()
         if self._failure is None:
             self._calls.discard(self)
         self.bell.ring()
@@ -215,6 +229,16 @@ class AppCall:
         if not self.finished:
             self.cancel()
             await self.wait()
+
+
+def _described(app: ASGIApp, scope: Scope) -> tuple[str, str]:
+    """Return what the call of *app* is, and its name, for whoever watches what is opened."""
+    kind = scope.get("type")
+    if kind == "lifespan":
+        return "lifespan", f"of {app!r}, which a client runs"
+    if kind == "websocket":
+        return "websocket", f"to {scope['path']}"
+    return "response", f"to {scope.get('method')} {scope.get('path')}"
 
 
 def _without_client_gone(failure: BaseException | None) -> BaseException | None:

@@ -45,8 +45,9 @@ class TestClient(httpx2.Client, Generic[AppT]):
         app: The app that answers.
         base_url: What relative URLs are relative to.
         state: Whether the app is offered `scope["state"]`, as by servers that support it.
-        raise_server_exceptions: Whether an exception of the app comes out of the client's call. If
-            not, it is answered with a 500, or ends the response that had begun with an error.
+        raise_server_exceptions: Whether an exception that gets out of the app comes out of the
+            client's call. If not, it is answered with a 500, or ends the response that had begun
+            with an error. Hesper itself answers what handlers raise.
         root_path: The path under which the app is mounted. As with uvicorn, the app finds it in
             front of the path of each request.
         backend: The kind of loop; asyncio is the only one.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 from collections import deque
 
 import httpx2
 
-from hesper._types import Message, RawHeaders
+from hesper._types import Message
 from hesper.exceptions import WebSocketDisconnect
 from hesper.status_codes import (
     WS_1000_NORMAL_CLOSURE,
@@ -17,25 +16,10 @@ from hesper.status_codes import (
 )
 from hesper.testing.call import AppCall, Buffer
 from hesper.testing.errors import ASGIProtocolError, WebSocketDeniedError
-from hesper.testing.messages import (
-    ResponseMessages,
-    close_reason,
-    message_type,
-    payload_size,
-    raw_headers,
-)
+from hesper.testing.messages import WebSocketMessages, WebSocketPhase
 from hesper.testing.server import Server
 
 __all__ = ("Conversation",)
-
-_DENIAL = "websocket.http."
-
-
-class _Phase(enum.Enum):
-    CONNECTING = "before it has accepted"
-    DENYING = "while it refuses with a response"
-    OPEN = "while the websocket is open"
-    CLOSED = "after it has closed the websocket"
 
 
 class Conversation:
@@ -48,32 +32,23 @@ class Conversation:
 
     __slots__ = (
         "__weakref__",
-        "_body",
         "_buffer",
         "_call",
         "_close",
-        "_denial",
-        "_offered",
-        "_phase",
         "_server",
         "_to_app",
         "_violation",
-        "accepted_subprotocol",
-        "extra_headers",
+        "messages",
     )
 
     def __init__(self, server: Server, calls: set[AppCall]) -> None:
-        self.accepted_subprotocol: str | None = None
-        self.extra_headers: RawHeaders = []
+        self.messages = WebSocketMessages(())
+        """What the app has sent."""
         self._server = server
         self._call = AppCall(calls, server.spec_version)
-        self._phase = _Phase.CONNECTING
-        self._offered: list[str] = []
         self._to_app: deque[Message] = deque([{"type": "websocket.connect"}])
         self._buffer: Buffer[Message] = Buffer()
         self._close: tuple[int, str] | None = None
-        self._denial = ResponseMessages(_DENIAL, head_only=False)
-        self._body = bytearray()
         self._violation: ASGIProtocolError | None = None
 
     async def open(self, request: httpx2.Request, subprotocols: list[str]) -> None:
@@ -87,28 +62,24 @@ class Conversation:
             Exception: Whatever the app raised.
         """
         call = self._call
-        self._offered = subprotocols
+        self.messages = WebSocketMessages(subprotocols)
         scope = self._server.websocket_scope(request, subprotocols)
         call.start(self._server.app, scope, self._receive, self._send)
         try:
-            await call.bell.until(lambda: call.finished or self._answered)
+            await call.bell.until(lambda: call.finished or self.messages.answered)
         except asyncio.CancelledError:
             call.disconnect()
             raise
-        if self._phase is not _Phase.OPEN:
+        if self.messages.phase is not WebSocketPhase.OPEN:
             await call.leave()
             self._raise_refusal()
 
-    @property
-    def _answered(self) -> bool:
-        return self._phase in {_Phase.OPEN, _Phase.CLOSED} or self._denial.complete
-
     def _raise_refusal(self) -> None:
         failed = self._raise_failure()
-        denial = self._denial
+        denial, body = self.messages.denial, bytes(self.messages.body)
         if denial.status is not None and denial.complete:
             raise WebSocketDeniedError(
-                httpx2.Response(denial.status, headers=denial.headers, content=bytes(self._body))
+                httpx2.Response(denial.status, headers=denial.headers, content=body)
             )
         if failed:
             raise WebSocketDeniedError(httpx2.Response(500, text="Internal Server Error"))
@@ -211,51 +182,23 @@ class Conversation:
 
     @property
     def _ended_for_app(self) -> bool:
-        return self._call.client_gone or self._close is not None or self._denial.complete
+        return self._call.client_gone or self._close is not None or self.messages.denial.complete
 
     async def _send(self, message: Message) -> None:
         call = self._call
-        if call.client_gone and self._phase is not _Phase.CLOSED:
+        if call.client_gone and self.messages.phase is not WebSocketPhase.CLOSED:
             await call.after_the_end(sending=True)
             return
         try:
-            self._check(message)
+            size = self.messages.take(message)
         except ASGIProtocolError as violation:
             self._violation = self._violation or violation
             call.bell.ring()
             raise
+        if size is not None:
+            self._buffer.put(message, size)
+        self._close = self._close or self.messages.close
         call.bell.ring()
         # An app that never waits for anything else would keep the client from reading.
         await asyncio.sleep(0)
         await call.bell.until(lambda: not self._buffer.full or call.client_gone)
-
-    def _check(self, message: Message) -> None:
-        """Take in the next message of the app, if it is in order."""
-        kind = message_type(message)
-        phase = self._phase
-        if phase in {_Phase.CONNECTING, _Phase.DENYING} and kind.startswith(_DENIAL):
-            self._body += self._denial.take(message)
-            self._phase = _Phase.DENYING
-        elif phase is _Phase.CONNECTING and kind == "websocket.accept":
-            self._accept(message)
-        elif phase is _Phase.OPEN and kind == "websocket.send":
-            self._buffer.put(message, payload_size(message))
-        elif phase in {_Phase.CONNECTING, _Phase.OPEN} and kind == "websocket.close":
-            self._close = close_reason(message)
-            self._phase = _Phase.CLOSED
-        else:
-            raise ASGIProtocolError(
-                f"The app sent {kind!r} {phase.value}; a websocket is one 'websocket.accept', any"
-                " number of 'websocket.send' and one 'websocket.close', or a refusal."
-            )
-
-    def _accept(self, message: Message) -> None:
-        subprotocol = message.get("subprotocol")
-        if subprotocol is not None and subprotocol not in self._offered:
-            raise ASGIProtocolError(
-                f"The app accepted the subprotocol {subprotocol!r:.200}, and the client had offered"
-                f" {self._offered!r:.200} (RFC 6455 4.1)."
-            )
-        self.extra_headers = raw_headers(message)
-        self.accepted_subprotocol = subprotocol
-        self._phase = _Phase.OPEN

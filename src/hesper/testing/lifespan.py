@@ -11,12 +11,10 @@ from collections import deque
 from hesper._types import Message
 from hesper.testing.call import AppCall
 from hesper.testing.errors import ASGIProtocolError, LifespanError
-from hesper.testing.messages import message_type
+from hesper.testing.messages import LifespanMessages
 from hesper.testing.server import Server
 
 __all__ = ("LifespanRun",)
-
-_ANSWERS = frozenset({"complete", "failed"})
 
 
 class LifespanRun:
@@ -28,12 +26,10 @@ class LifespanRun:
 
     __slots__ = (
         "__weakref__",
-        "_answer",
+        "_answers",
         "_call",
         "_messages",
-        "_phase",
         "_server",
-        "_taken",
         "_violation",
     )
 
@@ -41,9 +37,7 @@ class LifespanRun:
         self._server = server
         self._call = AppCall(set(), server.spec_version)
         self._messages: deque[str] = deque()
-        self._phase = "startup"
-        self._taken = False
-        self._answer: Message | None = None
+        self._answers = LifespanMessages()
         self._violation: ASGIProtocolError | None = None
 
     async def start(self) -> None:
@@ -58,13 +52,18 @@ class LifespanRun:
         self._call.start(server.app, server.lifespan_scope(), self._receive, self._send)
         try:
             await self._ask("startup")
-            if self._call.finished and not self._taken:
+            if self._call.finished and not self._answers.asked:
                 self._call.take_failure()
                 return
             await self._conclude()
         except BaseException:
             await self._end()
             raise
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the app, once it was started, has turned out to know the protocol."""
+        return self._answers.asked
 
     async def stop(self) -> None:
         """Run the app's shutdown and wait for the end of its task.
@@ -90,13 +89,12 @@ class LifespanRun:
             await self._call.wait()
 
     async def _ask(self, phase: str) -> None:
-        self._phase = phase
-        self._taken = False
-        self._answer = None
+        answers = self._answers
+        answers.begin(phase)
         self._messages.append(f"lifespan.{phase}")
         self._call.bell.ring()
         await self._call.bell.until(
-            lambda: self._call.finished or self._answer is not None or self._violation is not None
+            lambda: self._call.finished or answers.answer is not None or self._violation is not None
         )
 
     async def _conclude(self) -> None:
@@ -106,33 +104,29 @@ class LifespanRun:
                 raise violation
             finally:
                 del violation
-        if self._answer is None:
+        answers = self._answers
+        if answers.answer is None:
             self._call.raise_failure()
-            if self._taken:
+            if answers.asked:
                 raise ASGIProtocolError(
                     f"The app returned from its lifespan without an answer to"
-                    f" 'lifespan.{self._phase}'; send 'lifespan.{self._phase}.complete'."
+                    f" 'lifespan.{answers.phase}'; send 'lifespan.{answers.phase}.complete'."
                 )
-        elif self._answer["type"].endswith("failed"):
+        elif answers.answer["type"].endswith("failed"):
             await self._call.close()
-            detail = self._answer.get("message") or f"The app's {self._phase} failed."
+            detail = answers.answer.get("message") or f"The app's {answers.phase} failed."
             raise LifespanError(detail) from self._call.take_failure()
 
     async def _receive(self) -> Message:
         await self._call.bell.until(lambda: bool(self._messages))
-        self._taken = True
+        self._answers.asked = True
         return {"type": self._messages.popleft()}
 
     async def _send(self, message: Message) -> None:
-        kind = message_type(message)
-        _, _, answer = kind.rpartition(".")
-        in_order = self._taken and self._answer is None and answer in _ANSWERS
-        if not in_order or kind != f"lifespan.{self._phase}.{answer}":
-            self._violation = ASGIProtocolError(
-                f"The app sent {kind!r} during its {self._phase}; each of 'lifespan.startup' and"
-                " 'lifespan.shutdown' is answered once, with '.complete' or '.failed' added."
-            )
+        try:
+            self._answers.take(message)
+        except ASGIProtocolError as violation:
+            self._violation = violation
+            raise
+        finally:
             self._call.bell.ring()
-            raise self._violation
-        self._answer = message
-        self._call.bell.ring()

@@ -10,6 +10,7 @@ from typing import Protocol, Self
 
 from hesper._types import ASGIApp
 from hesper.registry import Details, live
+from hesper.testing.openings import Opening, noted
 
 
 class Stoppable(Protocol):
@@ -29,12 +30,13 @@ class LiveServer:
         host: The address to listen on.
         port: The port to listen on; 0 takes a free one each time it is entered.
         drain_timeout: Seconds that requests are given to end when it is left, before they are
-            cancelled.
+            cancelled. The app's streams and websockets are ended at once.
     """
 
     __slots__ = (
         "__weakref__",
         "_drain_timeout",
+        "_opening",
         "_port",
         "_server",
         "_thread",
@@ -54,6 +56,7 @@ class LiveServer:
         self._drain_timeout = drain_timeout
         self._server: Stoppable | None = None
         self._thread: threading.Thread | None = None
+        self._opening: Opening | None = None
 
     @property
     def url(self) -> str:
@@ -94,10 +97,12 @@ class LiveServer:
             listening.bind((self.host, self._port))
             self.port = listening.getsockname()[1]
             server = UvicornServer(self.app, self._drain_timeout)
+            self._opening = noted("server", f"at {self._address}")
             # The thread knows the server alone, so that this object can be dropped while it runs.
-            self._thread = server.start(listening)
+            self._thread = server.start(listening, self._opening)
         except BaseException:
             listening.close()
+            self._note_end()
             raise
         self._server = server
         live.add("server", self)
@@ -116,6 +121,11 @@ class LiveServer:
             server.should_exit = True
         if thread is not None:
             thread.join()
+        self._note_end()
+
+    def _note_end(self) -> None:
+        if self._opening is not None:
+            self._opening.close()
 
     def __del__(self) -> None:
         server = getattr(self, "_server", None)

@@ -5,14 +5,24 @@ Each check takes a message and returns what it says, or raises `ASGIProtocolErro
 
 from __future__ import annotations
 
+import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from hesper._types import Message, RawHeaders
 from hesper.testing.errors import ASGIProtocolError
 
-__all__ = ("ResponseMessages", "close_reason", "message_type", "payload_size", "raw_headers")
+__all__ = (
+    "LifespanMessages",
+    "ResponseMessages",
+    "WebSocketMessages",
+    "WebSocketPhase",
+    "close_reason",
+    "message_type",
+    "payload_size",
+    "raw_headers",
+)
 
 # RFC 9110 5.6.2 (token), in lower case as ASGI asks for.
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
@@ -207,3 +217,124 @@ class ResponseMessages:
             f"The app sent a body that is {comparison} than its content-length says"
             f" (by {abs(self._left or 0)} bytes)."
         )
+
+
+class WebSocketPhase(enum.Enum):
+    """How far a websocket has come, from the app's side; the values stand in messages."""
+
+    CONNECTING = "before it has accepted"
+    DENYING = "while it refuses with a response"
+    OPEN = "while the websocket is open"
+    CLOSED = "after it has closed the websocket"
+
+
+class WebSocketMessages:
+    """The messages of one websocket in their order. It lives as long as the websocket.
+
+    Args:
+        offered: The subprotocols that the client offers.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_offered",
+        "body",
+        "close",
+        "denial",
+        "headers",
+        "phase",
+        "subprotocol",
+    )
+
+    def __init__(self, offered: Sequence[str]) -> None:
+        self._offered = offered
+        self.phase = WebSocketPhase.CONNECTING
+        self.subprotocol: str | None = None
+        """The subprotocol that the app has chosen."""
+        self.headers: RawHeaders = []
+        """The headers of the app's answer to the handshake."""
+        self.denial = ResponseMessages(_DENIAL, head_only=False)
+        """The response that the app refuses with, if it does."""
+        self.body = bytearray()
+        """The body of that response."""
+        self.close: tuple[int, str] | None = None
+        """The code and the reason with which the app has closed."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether the handshake has its answer."""
+        return self.denial.complete or self.phase in {WebSocketPhase.OPEN, WebSocketPhase.CLOSED}
+
+    def take(self, message: Message) -> int | None:
+        """Check the next message; return the size of what it carries, if it carries something.
+
+        Raises:
+            ASGIProtocolError: The message is out of order, or of a wrong shape.
+        """
+        kind = message_type(message)
+        phase = self.phase
+        if phase in _UNANSWERED and kind.startswith(_DENIAL):
+            self.body += self.denial.take(message)
+            self.phase = WebSocketPhase.DENYING
+        elif phase is WebSocketPhase.CONNECTING and kind == "websocket.accept":
+            self._accept(message)
+        elif phase is WebSocketPhase.OPEN and kind == "websocket.send":
+            return payload_size(message)
+        elif phase in _TO_BE_CLOSED and kind == "websocket.close":
+            self.close = close_reason(message)
+            self.phase = WebSocketPhase.CLOSED
+        else:
+            raise ASGIProtocolError(
+                f"The app sent {kind!r} {phase.value}; a websocket is one 'websocket.accept', any"
+                " number of 'websocket.send' and one 'websocket.close', or a refusal."
+            )
+        return None
+
+    def _accept(self, message: Message) -> None:
+        subprotocol = message.get("subprotocol")
+        if subprotocol is not None and subprotocol not in self._offered:
+            raise ASGIProtocolError(
+                f"The app accepted the subprotocol {subprotocol!r:.200}, and the client had offered"
+                f" {list(self._offered)!r:.200} (RFC 6455 4.1)."
+            )
+        self.headers = raw_headers(message)
+        self.subprotocol = subprotocol
+        self.phase = WebSocketPhase.OPEN
+
+
+_DENIAL: Final = "websocket.http."
+_UNANSWERED: Final = frozenset({WebSocketPhase.CONNECTING, WebSocketPhase.DENYING})
+_TO_BE_CLOSED: Final = frozenset({WebSocketPhase.CONNECTING, WebSocketPhase.OPEN})
+
+
+class LifespanMessages:
+    """The app's answers in one lifespan. It lives as long as that."""
+
+    __slots__ = ("__weakref__", "answer", "asked", "phase")
+
+    def __init__(self) -> None:
+        self.phase = "startup"
+        self.asked = False
+        """Whether the app has received what it has to answer."""
+        self.answer: Message | None = None
+
+    def begin(self, phase: str) -> None:
+        """Wait for the answer to another phase: "startup" or "shutdown"."""
+        self.phase = phase
+        self.asked = False
+        self.answer = None
+
+    def take(self, message: Message) -> None:
+        """Check the next message.
+
+        Raises:
+            ASGIProtocolError: It is not the answer, or not the first one.
+        """
+        kind = message_type(message)
+        answers = {f"lifespan.{self.phase}.{answer}" for answer in ("complete", "failed")}
+        if not self.asked or self.answer is not None or kind not in answers:
+            raise ASGIProtocolError(
+                f"The app sent {kind!r} during its {self.phase}; each of 'lifespan.startup' and"
+                " 'lifespan.shutdown' is answered once, with '.complete' or '.failed' added."
+            )
+        self.answer = message

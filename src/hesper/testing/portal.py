@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import threading
+import warnings
+import weakref
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from types import TracebackType
@@ -12,6 +16,7 @@ import httpx2
 from anyio.from_thread import BlockingPortal, BlockingPortalProvider
 
 from hesper.testing.exchange import Exchange
+from hesper.testing.openings import calling_from, noted
 from hesper.testing.transport import AppTransport, response
 
 __all__ = ("PortalTransport", "Portals", "run")
@@ -23,23 +28,31 @@ P = ParamSpec("P")
 class Portals:
     """A thread with a loop for as long as somebody needs one. It lives as long as the client.
 
-    The first who enters starts the thread; the last who leaves ends it, and waits for its end.
+    The first who enters starts the thread; the last who leaves ends it, and waits for its end. One
+    that is dropped, or kept until the program ends, is ended with a `ResourceWarning`.
 
     Args:
         backend_options: What anyio takes to start asyncio, such as `{"use_uvloop": True}`.
     """
 
-    __slots__ = ("__weakref__", "_provider")
+    __slots__ = ("__weakref__", "_entered", "_provider")
 
     def __init__(self, backend_options: dict[str, Any] | None) -> None:
         self._provider = BlockingPortalProvider("asyncio", backend_options)
+        self._entered: list[BlockingPortal] = []
+        # At the program's end it comes before the thread is stopped for good: the portal would
+        # wait for its answer for ever.
+        weakref.finalize(self, _end_forgotten, self._provider, self._entered)
 
     def enter(self) -> BlockingPortal:
         """Return the portal into the thread; `leave` has to follow."""
-        return self._provider.__enter__()
+        portal = self._provider.__enter__()
+        self._entered.append(portal)
+        return portal
 
     def leave(self) -> None:
         """Say that the portal is not needed any more by the one who entered."""
+        self._entered.pop()
         self._provider.__exit__(None, None, None)
 
     @contextmanager
@@ -50,6 +63,30 @@ class Portals:
             yield portal
         finally:
             self.leave()
+
+
+def _end_forgotten(provider: BlockingPortalProvider, entered: list[BlockingPortal]) -> None:
+    """End the thread of portals that nobody has left."""
+    if not entered:
+        return
+    leave = functools.partial(_leave_all, provider, len(entered))
+    entered.clear()
+    if asyncio._get_running_loop() is None:
+        leave()
+    else:  # the collector may have come on the very loop that is to end
+        threading.Thread(target=leave, daemon=True, name="hesper: end of a client").start()
+    warnings.warn(
+        "a TestClient was dropped while its app ran; leave it with `with client:`, and close its"
+        " websockets and the responses that are read as streams",
+        ResourceWarning,
+        stacklevel=2,
+    )
+
+
+def _leave_all(provider: BlockingPortalProvider, times: int) -> None:
+    for _ in range(times):
+        # With an exception the app's tasks are cancelled; else it would be waited for them.
+        provider.__exit__(GeneratorExit, GeneratorExit(), None)
 
 
 def run(
@@ -75,7 +112,8 @@ def run(
             failures.append(failure)
             return []
 
-    future = portal.start_task_soon(outcome)
+    with calling_from():
+        future = portal.start_task_soon(outcome)
     try:
         results = future.result()
     except BaseException:
@@ -180,6 +218,8 @@ class PortalBody(httpx2.SyncByteStream):
         self._transport = transport
         self._portal: BlockingPortal | None = portal
         self._exchange = exchange
+        # In a client's block the thread is the client's.
+        self._opening = None if transport.entered else noted("thread", "of a response")
         transport.bodies.add(self)
 
     def __iter__(self) -> Generator[bytes, None, None]:
@@ -203,4 +243,6 @@ class PortalBody(httpx2.SyncByteStream):
     def release(self) -> None:
         """Let go of the thread."""
         self._portal = None
+        if self._opening is not None:
+            self._opening.close()
         self._transport.portals.leave()

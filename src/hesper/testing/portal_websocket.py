@@ -86,6 +86,21 @@ class WebSocketTestSession:
         """The headers that the app has put on its answer to the handshake."""
         return self._session.extra_headers
 
+    def send(
+        self,
+        data: str | bytes,
+        mode: Literal["text", "binary"] = "text",
+        encoding: str = "utf-8",
+    ) -> None:
+        """Send *data* in a message of the kind that *mode* names.
+
+        Args:
+            data: What to send.
+            mode: The kind of message.
+            encoding: How text becomes bytes, or bytes text, where it is not of that kind.
+        """
+        self._run(self._session.send, data, mode, encoding)
+
     def send_text(self, data: str) -> None:
         """Send *data* as a text message."""
         self._run(self._session.send_text, data)
@@ -102,10 +117,11 @@ class WebSocketTestSession:
         """Send *data* as MessagePack, in a binary message."""
         self._run(self._session.send_msgpack, data)
 
-    def receive(self, timeout: float | None = None) -> Message:
+    def receive(self, block: bool = True, timeout: float | None = None) -> Message:
         """Return the next message of the app, a `websocket.send`.
 
         Args:
+            block: Whether to wait for it, if it is not there yet.
             timeout: How many seconds to wait for it; None waits as long as the app runs.
 
         Raises:
@@ -113,25 +129,28 @@ class WebSocketTestSession:
             WebSocketDisconnect: The websocket is closed; `code` and `detail` say what the app said.
             Exception: Whatever the app raised.
         """
-        return self._run(self._session.receive, timeout)
+        return self._run(self._session.receive, block, timeout)
 
-    def receive_text(self, timeout: float | None = None) -> str:
+    def receive_text(self, block: bool = True, timeout: float | None = None) -> str:
         """Return the text of the next message."""
-        return self._run(self._session.receive_text, timeout)
+        return self._run(self._session.receive_text, block, timeout)
 
-    def receive_bytes(self, timeout: float | None = None) -> bytes:
+    def receive_bytes(self, block: bool = True, timeout: float | None = None) -> bytes:
         """Return the bytes of the next message."""
-        return self._run(self._session.receive_bytes, timeout)
+        return self._run(self._session.receive_bytes, block, timeout)
 
     def receive_json(
-        self, mode: Literal["text", "binary"] = "text", timeout: float | None = None
+        self,
+        mode: Literal["text", "binary"] = "text",
+        block: bool = True,
+        timeout: float | None = None,
     ) -> Any:
         """Return what the next message, of the kind that *mode* names, holds as JSON."""
-        return self._run(self._session.receive_json, mode, timeout)
+        return self._run(self._session.receive_json, mode, block, timeout)
 
-    def receive_msgpack(self, timeout: float | None = None) -> Any:
+    def receive_msgpack(self, block: bool = True, timeout: float | None = None) -> Any:
         """Return what the next message holds as MessagePack."""
-        return self._run(self._session.receive_msgpack, timeout)
+        return self._run(self._session.receive_msgpack, block, timeout)
 
     def __iter__(self) -> Iterator[str | bytes]:
         while True:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypedDict
 
 import httpx2
 
 __all__ = (
     "DEFAULT_BASE_URL",
+    "ClientOptions",
     "CookiesLike",
     "HeadersLike",
     "ParamsLike",
@@ -33,6 +34,21 @@ ParamsLike: TypeAlias = (
 
 TimeoutLike: TypeAlias = httpx2.Timeout | float | None
 """What a client takes as timeout: seconds; None waits as long as the app runs."""
+
+
+class ClientOptions(TypedDict, total=False):
+    """The options of a client in a lifespan that runs already; they mean what `TestClient` says."""
+
+    base_url: str
+    raise_server_exceptions: bool
+    root_path: str
+    headers: HeadersLike | None
+    cookies: CookiesLike | None
+    client: tuple[str, int] | None
+    timeout: TimeoutLike
+    follow_redirects: bool
+    spec_version: str
+
 
 DEFAULT_BASE_URL: Final = "http://testserver.local"
 """What relative URLs are relative to, unless something else is said."""

@@ -32,6 +32,11 @@ class AppTransport(httpx2.AsyncBaseTransport):
         self.calls: set[AppCall] = set()
         self._lifespan: LifespanRun | None = None
 
+    @property
+    def runs_lifespan(self) -> bool:
+        """Whether a lifespan of the app runs: not every app knows the protocol."""
+        return self._lifespan is not None and self._lifespan.is_known
+
     async def __aenter__(self) -> Self:
         if self.server.lifespan:
             lifespan = LifespanRun(self.server)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import suppress
+from contextvars import Context
 
 import uvicorn
 
-from hesper._types import ASGIApp, Message, Receive, Scope, Send
+from hesper._types import LIFESPAN_KEY, ASGIApp, Message, Receive, Scope, Send
+from hesper.lifespan import Lifespan
+from hesper.testing.openings import CALLED_FROM, WITHIN, Opening
 
 
 class UvicornServer(uvicorn.Server):
@@ -35,16 +38,29 @@ class UvicornServer(uvicorn.Server):
         finally:
             self._settled.set()
 
-    def start(self, listening: socket.socket) -> threading.Thread:
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Turn the lifespan to closing, as no signal does in a thread, and stop."""
+        lifespan = self.lifespan.state.get(LIFESPAN_KEY)
+        if isinstance(lifespan, Lifespan):
+            lifespan.begin_closing(self.config.timeout_graceful_shutdown)
+        await super().shutdown(sockets)
+
+    def start(self, listening: socket.socket, opening: Opening | None = None) -> threading.Thread:
         """Serve on *listening* in a new thread, and return it once the server has started.
 
-        The thread closes *listening*.
+        Args:
+            listening: The socket, which the thread closes.
+            opening: What is noted of the server, if somebody watches.
 
         Raises:
             RuntimeError: It could not start.
         """
+        context = Context()
+        if opening is not None:
+            context.run(WITHIN.set, opening)
+            context.run(CALLED_FROM.set, opening.frames)
         thread = threading.Thread(
-            target=self._run, args=(listening,), name="hesper: LiveServer", daemon=True
+            target=context.run, args=(self._run, listening), name="hesper: LiveServer", daemon=True
         )
         thread.start()
         try:

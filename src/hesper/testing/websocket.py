@@ -65,12 +65,33 @@ class AsyncWebSocketTestSession:
     @property
     def accepted_subprotocol(self) -> str | None:
         """The subprotocol that the app has chosen."""
-        return self.conversation.accepted_subprotocol
+        return self.conversation.messages.subprotocol
 
     @property
     def extra_headers(self) -> RawHeaders:
         """The headers that the app has put on its answer to the handshake."""
-        return self.conversation.extra_headers
+        return self.conversation.messages.headers
+
+    async def send(
+        self,
+        data: str | bytes,
+        mode: Literal["text", "binary"] = "text",
+        encoding: str = "utf-8",
+    ) -> None:
+        """Send *data* in a message of the kind that *mode* names.
+
+        Args:
+            data: What to send.
+            mode: The kind of message.
+            encoding: How text becomes bytes, or bytes text, where it is not of that kind.
+
+        Raises:
+            WebSocketDisconnect: The websocket is closed.
+        """
+        if mode == "text":
+            await self.send_text(data if isinstance(data, str) else data.decode(encoding))
+        else:
+            await self.send_bytes(data.encode(encoding) if isinstance(data, str) else data)
 
     async def send_text(self, data: str) -> None:
         """Send *data* as a text message.
@@ -108,10 +129,11 @@ class AsyncWebSocketTestSession:
         """
         await self.send_bytes(encode_msgpack(data))
 
-    async def receive(self, timeout: float | None = None) -> Message:
+    async def receive(self, block: bool = True, timeout: float | None = None) -> Message:
         """Return the next message of the app, a `websocket.send`.
 
         Args:
+            block: Whether to wait for it, if it is not there yet.
             timeout: How many seconds to wait for it; None waits as long as the app runs.
 
         Raises:
@@ -119,38 +141,42 @@ class AsyncWebSocketTestSession:
             WebSocketDisconnect: The websocket is closed; `code` and `detail` say what the app said.
             Exception: Whatever the app raised.
         """
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(timeout if block else 0):
             return await self.conversation.take()
 
-    async def receive_text(self, timeout: float | None = None) -> str:
+    async def receive_text(self, block: bool = True, timeout: float | None = None) -> str:
         """Return the text of the next message; it raises what `receive` raises.
 
         Raises:
             TypeError: The message is a binary one.
         """
-        data = payload(await self.receive(timeout))
+        data = payload(await self.receive(block, timeout))
         if not isinstance(data, str):
             raise TypeError(f"The app sent bytes, {data!r:.200}; read them with receive_bytes().")
         return data
 
-    async def receive_bytes(self, timeout: float | None = None) -> bytes:
+    async def receive_bytes(self, block: bool = True, timeout: float | None = None) -> bytes:
         """Return the bytes of the next message; it raises what `receive` raises.
 
         Raises:
             TypeError: The message is a text.
         """
-        data = payload(await self.receive(timeout))
+        data = payload(await self.receive(block, timeout))
         if not isinstance(data, bytes):
             raise TypeError(f"The app sent text, {data!r:.200}; read it with receive_text().")
         return data
 
     async def receive_json(
-        self, mode: Literal["text", "binary"] = "text", timeout: float | None = None
+        self,
+        mode: Literal["text", "binary"] = "text",
+        block: bool = True,
+        timeout: float | None = None,
     ) -> Any:
         """Return what the next message holds as JSON; it raises what `receive` raises.
 
         Args:
             mode: The kind of message that the JSON has to come in.
+            block: As in `receive`.
             timeout: As in `receive`.
 
         Raises:
@@ -158,17 +184,17 @@ class AsyncWebSocketTestSession:
             SerializationException: It is not JSON.
         """
         if mode == "text":
-            return decode_json(await self.receive_text(timeout))
-        return decode_json(await self.receive_bytes(timeout))
+            return decode_json(await self.receive_text(block, timeout))
+        return decode_json(await self.receive_bytes(block, timeout))
 
-    async def receive_msgpack(self, timeout: float | None = None) -> Any:
+    async def receive_msgpack(self, block: bool = True, timeout: float | None = None) -> Any:
         """Return what the next message holds as MessagePack; it raises what `receive` raises.
 
         Raises:
             TypeError: The message is a text.
             SerializationException: It is not MessagePack.
         """
-        return decode_msgpack(await self.receive_bytes(timeout))
+        return decode_msgpack(await self.receive_bytes(block, timeout))
 
     async def __aiter__(self) -> AsyncIterator[str | bytes]:
         while True:

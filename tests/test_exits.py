@@ -13,14 +13,14 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from hesper.exceptions import HTTPException, NotFoundException
-from hesper.lifetime import (
+from hesper._exits import (
     AsyncContextExit,
     AsyncGeneratorExit,
     ContextExit,
     Exits,
     SyncGeneratorExit,
 )
+from hesper.exceptions import HTTPException, NotFoundException
 
 pytestmark = pytest.mark.anyio
 

@@ -1,0 +1,263 @@
+"""The OpenAPI document of an app, written from its plans.
+
+It is made on first use, attached to its app, and holds nothing but plain values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, Protocol, cast
+
+from hesper._openapi import DocumentConfig
+from hesper._signature import described
+from hesper._types import Empty, EmptyType
+from hesper.exceptions import ConfigurationError
+from hesper.handlers import HTTPRouteHandler
+from hesper.openapi.components import Component
+from hesper.openapi.config import DEFAULT, OpenAPIConfig
+from hesper.openapi.parameters import body_of, parameters_of
+from hesper.openapi.responses import responses_of
+from hesper.openapi.spec import Components, Info, OpenAPI, Operation, PathItem
+from hesper.openapi.texts import texts_of
+from hesper.openapi.writing import Writing
+from hesper.openapi.yaml import yaml_of
+from hesper.registry import attached
+from hesper.routes import Route
+from hesper.serialization import decode_json, encode_json
+
+_METHODS: Final = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"})
+"""The methods that a document can describe."""
+_PARAMETER: Final = re.compile(r"\{([^{}:]*):([^{}]*)\}")
+
+
+class DocumentedApp(Protocol):
+    """What a document is made of."""
+
+    @property
+    def openapi_config(self) -> DocumentConfig | EmptyType | None:
+        """What the app says of its document."""
+        ...
+
+    @property
+    def problem_details(self) -> bool:
+        """Whether errors are answered as RFC 9457 says."""
+        ...
+
+    def iter_routes(self) -> Iterator[Route]:
+        """Yield the routes."""
+        ...
+
+
+class Document:
+    """An OpenAPI document; lives as long as its app, and never changes.
+
+    Args:
+        schema: The document as plain values, which is not to be changed.
+    """
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self.schema = schema
+
+    @cached_property
+    def json(self) -> bytes:
+        """The document as JSON."""
+        return encode_json(self.schema)
+
+    @cached_property
+    def yaml(self) -> bytes:
+        """The document as YAML."""
+        return yaml_of(self.schema).encode()
+
+    @cached_property
+    def tag(self) -> str:
+        """What tells it apart from other documents."""
+        return sha256(self.json).hexdigest()[:32]
+
+
+def document_of(app: DocumentedApp) -> Document:
+    """Return the document of an app; it is made when it is asked for first.
+
+    Args:
+        app: The app.
+
+    Raises:
+        ConfigurationError: Two handlers have the same `operation_id`.
+    """
+    return attached(app, _KEY, lambda: Document(_written(app)))
+
+
+_KEY: Final = "hesper.openapi"
+
+
+def openapi_schema(app: DocumentedApp) -> dict[str, Any]:
+    """Return the OpenAPI document of an app as plain values, a copy of one's own.
+
+    Args:
+        app: The app.
+
+    Raises:
+        ConfigurationError: Two handlers have the same `operation_id`.
+    """
+    schema: dict[str, Any] = decode_json(document_of(app).json)
+    return schema
+
+
+def write_schema(app: DocumentedApp, path: str | Path) -> None:
+    """Write the OpenAPI document of an app to a file: YAML if its name says so, else JSON.
+
+    Args:
+        app: The app.
+        path: The file, which is replaced.
+
+    Raises:
+        ConfigurationError: Two handlers have the same `operation_id`.
+        OSError: The file cannot be written.
+    """
+    is_yaml = Path(path).suffix in {".yaml", ".yml"}
+    document = document_of(app)
+    Path(path).write_bytes(document.yaml if is_yaml else document.json + b"\n")
+
+
+def config_of(app: DocumentedApp) -> OpenAPIConfig:
+    """Return what an app says of its document, or what holds for one that says nothing.
+
+    Args:
+        app: The app.
+    """
+    config = app.openapi_config
+    return DEFAULT if config is None or config is Empty else cast("OpenAPIConfig", config)
+
+
+def _written(app: DocumentedApp) -> dict[str, Any]:
+    config = config_of(app)
+    writing = Writing(config, problem_details=app.problem_details)
+    paths = _paths(writing, app.iter_routes())
+    given = _merged(config.all_components)
+    schemas = writing.components.schemas(given.get("schemas", {}))
+    document = OpenAPI(
+        openapi="3.1.0",
+        info=Info(
+            title=config.title,
+            version=config.version,
+            summary=config.summary,
+            description=config.description,
+            terms_of_service=config.terms_of_service,
+            contact=config.contact,
+            license=config.license,
+        ),
+        servers=tuple(config.servers) or None,
+        paths=paths,
+        webhooks=config.webhooks,
+        components=Components(schemas={**given.pop("schemas", {}), **schemas}),
+        security=config.security,
+        tags=config.tags,
+        external_docs=config.external_docs,
+    )
+    plain: dict[str, Any] = decode_json(encode_json(document, {Component: lambda c: c.path}))
+    plain["components"].update(given)
+    writing.components.clear()
+    return plain
+
+
+def _merged(components: Iterable[Components]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for part in components:
+        for kind, named in part.to_schema().items():
+            merged.setdefault(kind, {}).update(named)
+    return merged
+
+
+def _paths(writing: Writing, routes: Iterable[Route]) -> dict[str, PathItem]:
+    found: dict[str, dict[str, Operation]] = {}
+    names: dict[str, object] = {}
+    for route in routes:
+        if route.kind != "http" or not route.options["include_in_schema"]:
+            continue
+        methods = [method for method in route.methods if method in _METHODS]
+        path, parameters = _template(route, methods, found)
+        for method in methods:
+            operation = _operation(writing, route, method, path, parameters, names)
+            found.setdefault(path, {})[method.lower()] = operation
+    return {path: PathItem(**cast("Any", item)) for path, item in found.items()}
+
+
+def _template(
+    route: Route, methods: Iterable[str], found: Mapping[str, Mapping[str, Operation]]
+) -> tuple[str, dict[str, str]]:
+    """Return the path as a document writes it, and what it calls the parameters.
+
+    Two routes may differ in the types of their parameters alone, which no document can say: the
+    later one's parameters get their types into their names.
+    """
+    names = {name: name for name, _ in _PARAMETER.findall(route.path)}
+    path = _PARAMETER.sub(r"{\1}", route.path)
+    if any(method.lower() in found.get(path, {}) for method in methods):
+        names = {name: f"{name}_{kind}" for name, kind in _PARAMETER.findall(route.path)}
+        path = _PARAMETER.sub(r"{\1_\2}", route.path)
+    return path, names
+
+
+def _operation(
+    writing: Writing,
+    route: Route,
+    method: str,
+    path: str,
+    parameters: Mapping[str, str],
+    names: dict[str, object],
+) -> Operation:
+    handler = cast("HTTPRouteHandler", route.handler)
+    summary, description = handler.summary, handler.description
+    if writing.config.use_handler_docstrings:
+        first, rest = texts_of(route.function)
+        summary = first if summary is None else summary
+        description = rest if description is None else description
+    security = tuple(route.options["security"])
+    return Operation(
+        tags=tuple(dict.fromkeys(route.options["tags"])) or None,
+        summary=_title(route) if summary is None else summary,
+        description=description,
+        operation_id=_operation_id(writing, route, method, path, names),
+        parameters=parameters_of(writing, route, parameters) or None,
+        request_body=body_of(writing, route),
+        responses=responses_of(writing, route, is_head=method == "HEAD"),
+        deprecated=handler.deprecated,
+        security=security or None,
+    )
+
+
+def _title(route: Route) -> str | None:
+    name = getattr(route.function, "__name__", None)
+    return None if name is None else name.strip("_").replace("_", " ").capitalize()
+
+
+def _operation_id(
+    writing: Writing, route: Route, method: str, path: str, names: dict[str, object]
+) -> str:
+    """Return a name that no other operation has.
+
+    Raises:
+        ConfigurationError: Another handler says that it has the name.
+    """
+    handler = cast("HTTPRouteHandler", route.handler)
+    segments = [part.strip("{}") for part in path.split("/") if part]
+    create = writing.config.operation_id_creator
+    given = handler.operation_id
+    if callable(given):
+        create, given = given, None
+    name = given if given is not None else create(handler, method, segments)
+    owner = names.get(name)
+    if given is not None and owner not in (None, route.function):
+        raise ConfigurationError(
+            f"{route.label}: the operation_id {name!r} is that of {described(cast('Any', owner))}, "
+            "too; give one of them another"
+        )
+    free, number = name, 1
+    while free in names:
+        number += 1
+        free = f"{name}_{number}"
+    names[free] = route.function
+    return free

@@ -1,0 +1,1 @@
+"""What connects Hesper with other libraries, one module for each."""
