@@ -6,8 +6,9 @@ The names here are loaded when they are first asked for, so that `hesper.loop_lo
 
 from __future__ import annotations
 
-import importlib
 from typing import Final
+
+from hesper._lazy import lazy
 
 _HOME: Final = {
     "Controller": "hesper.controller",
@@ -37,15 +38,7 @@ _HOME: Final = {
 
 __all__ = list(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
-
-def __getattr__(name: str) -> object:
-    try:
-        home = _HOME[name]
-    except KeyError:
-        raise AttributeError(f"module 'hesper' has no attribute {name!r}") from None
-    value: object = getattr(importlib.import_module(home), name)
-    globals()[name] = value  # found without this function from now on
-    return value
+__getattr__ = lazy(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

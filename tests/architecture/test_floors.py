@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2] / "src" / "hesper"
 # may import each other's files as long as no circle arises. Later sees earlier, never back.
 ORDER = [
     # 0 ground
-    "_types", "status_codes", "enums", "exceptions", "_merge", "_source", "_signature",
+    "_lazy", "_types", "status_codes", "enums", "exceptions", "_merge", "_source", "_signature",
     "_place", "_did_you_mean", "datastructures", "params", "_json_depth", "_faults",
     "_fault_walk", "_conversions",
     "_type_survey", "_finite", "serialization",

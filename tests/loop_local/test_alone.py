@@ -20,11 +20,12 @@ LOADED = {
         "hesper",
         "hesper._backends",
         "hesper._container",
+        "hesper._lazy",
         "hesper._loop",
         "hesper._residents",
         "hesper.loop_local",
     ],
-    "hesper.registry": ["hesper", "hesper.registry"],
+    "hesper.registry": ["hesper", "hesper._lazy", "hesper.registry"],
 }
 
 

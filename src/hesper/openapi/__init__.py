@@ -6,8 +6,9 @@ Type checkers read `__init__.pyi`.
 
 from __future__ import annotations
 
-import importlib
 from typing import Final
+
+from hesper._lazy import lazy
 
 _HOME: Final = {
     "OpenAPIConfig": "hesper.openapi.config",
@@ -18,15 +19,7 @@ _HOME: Final = {
 
 __all__ = tuple(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
-
-def __getattr__(name: str) -> object:
-    try:
-        home = _HOME[name]
-    except KeyError:
-        raise AttributeError(f"module 'hesper.openapi' has no attribute {name!r}") from None
-    value: object = getattr(importlib.import_module(home), name)
-    globals()[name] = value  # found without this function from now on
-    return value
+__getattr__ = lazy(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

@@ -6,8 +6,9 @@ loads for everybody, loads nothing of the framework. Type checkers read `__init_
 
 from __future__ import annotations
 
-import importlib
 from typing import Final
+
+from hesper._lazy import lazy
 
 _HOME: Final = {
     "ASGIProtocolError": "hesper.testing.errors",
@@ -31,15 +32,7 @@ _HOME: Final = {
 
 __all__ = tuple(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
-
-def __getattr__(name: str) -> object:
-    try:
-        home = _HOME[name]
-    except KeyError:
-        raise AttributeError(f"module 'hesper.testing' has no attribute {name!r}") from None
-    value: object = getattr(importlib.import_module(home), name)
-    globals()[name] = value  # found without this function from now on
-    return value
+__getattr__ = lazy(__name__, _HOME)
 
 
 def __dir__() -> list[str]:
