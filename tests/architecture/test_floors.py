@@ -39,6 +39,7 @@ ORDER = [
 # Optional libraries, and the only places that may import them.
 OPTIONAL = {
     "click": {"cli"},
+    "rich": {"cli"},
     "rich_click": {"cli"},
     "granian": {"cli"},
     "hypercorn": {"cli"},

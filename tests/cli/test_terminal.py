@@ -68,16 +68,42 @@ app = Hesper([a_function_with_a_rather_long_name])
 """
 
 
-@pytest.mark.parametrize(
+every_description = pytest.mark.parametrize(
     "arguments",
     [["routes"], ["explain", "GET", "/a/rather/long/path/1/with/several/parts"]],
     ids=lambda arguments: arguments[0],
 )
+
+
+@every_description
 def test_what_is_said_of_an_app_fits_into_80_columns(write: Write, arguments: list[str]) -> None:
     write("main.py", APP)
     lines = plain(shown(*arguments)).splitlines()
     assert max(map(len, lines)) <= 80
     assert any("a_function_with_a_rather_long_name" in line for line in lines)
+
+
+@every_description
+def test_what_is_said_of_an_app_is_coloured_in_a_terminal(
+    write: Write, arguments: list[str]
+) -> None:
+    write("main.py", APP)
+    assert COLOUR.search(shown(*arguments))
+
+
+@every_description
+def test_what_is_said_of_an_app_has_no_colour_where_none_is_wanted(
+    write: Write, arguments: list[str]
+) -> None:
+    write("main.py", APP)
+    assert not COLOUR.search(shown(*arguments, environment={"NO_COLOR": "1"}))
+    assert not ESCAPES.search(piped(*arguments).stdout)
+
+
+def test_an_explanation_says_the_same_in_a_terminal_and_piped(write: Write) -> None:
+    write("main.py", APP)
+    arguments = ("explain", "GET", "/a/rather/long/path/1/with/several/parts")
+    assert plain(shown(*arguments)) == piped(*arguments).stdout
 
 
 def test_piped_routes_have_a_line_each(write: Write) -> None:

@@ -11,6 +11,7 @@ import rich_click as click
 
 from hesper._compile.routes import compile_plan
 from hesper.app import Hesper
+from hesper.cli.colours import show
 from hesper.cli.loading import load_app
 from hesper.cli.target import Target
 from hesper.routes import routes_data, routes_text
@@ -34,7 +35,7 @@ def print_routes(target: Target, *, source: bool, as_json: bool) -> None:
         app = load_app(target).app
     if not as_json:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _UNLIMITED
-        click.echo(routes_text(app.iter_routes(), source=source, width=width), nl=False)
+        show(routes_text(app.iter_routes(), source=source, width=width))
         return
     found = list(app.iter_routes())
     data = routes_data(found)
@@ -59,7 +60,7 @@ def print_explanation(target: Target, method: str, path: str, *, source: bool) -
     with redirect_stdout(sys.stderr):
         app = load_app(target).app
     explanation = app.explain(method, path)
-    click.echo(explanation.source() if source and explanation.route else str(explanation), nl=False)
+    show(explanation.source() if source and explanation.route else str(explanation))
     if explanation.route is None and explanation.status != 204:
         sys.exit(1)
 
