@@ -83,6 +83,8 @@ class _Exit(Generic[T]):
             raise BaseExceptionGroup(
                 f"exiting the dependency {self._name!r} failed after an error", [error, raised]
             ) from None
+        finally:
+            del error, trace  # as in `_leave`
 
     def _leave(
         self,
@@ -149,6 +151,10 @@ class AsyncGeneratorExit(_Exit[T]):
                 await self._generator.athrow(error)
         except StopAsyncIteration:
             return
+        finally:
+            # The frame of the generator, which hangs on its exceptions, may keep this one
+            # (CPython gh-100964).
+            del error, trace
         await self._generator.aclose()
         raise self._second_value()
 
