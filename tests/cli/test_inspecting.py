@@ -167,6 +167,29 @@ def test_what_shows_only_when_endpoints_are_compiled_is_reported_too(write: Writ
     )
 
 
+SAME = """
+from hesper import Hesper, get
+
+@get("/one", operation_id="same")
+async def one() -> None: ...
+
+@get("/two", operation_id="same")
+async def two() -> None: ...
+
+app = Hesper([one, two], openapi_config=None)
+documented = Hesper([one, two])
+"""
+
+
+def test_a_document_that_cannot_be_written_is_reported_if_there_is_to_be_one(write: Write) -> None:
+    write("main.py", SAME)
+    assert piped("check").returncode == 0
+    result = piped("check", "--app", "main:documented")
+    assert result.returncode == 1
+    assert "the OpenAPI document: ConfigurationError" in result.stderr
+    assert "GET /two: the operation_id 'same' is that of main.one, too" in result.stderr
+
+
 def test_info_tells_versions_settings_and_what_the_app_consists_of(write: Write) -> None:
     write("main.py", APP)
     write(".env", "HESPER_RUN_HOST=0.0.0.0")

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import pytest
 
-from hesper import Hesper, Provide, Request, Response, Router, get, post, put
+from hesper import Controller, Hesper, Provide, Request, Response, Router, get, post, put
 from hesper.dto import DataclassDTO
 from hesper.exceptions import (
     ClientException,
@@ -194,6 +194,69 @@ def test_one_name_given_to_two_handlers_is_an_error() -> None:
 
     with pytest.raises(ConfigurationError, match="GET /other: the operation_id 'same' is that of"):
         openapi_schema(Hesper([one, other]))
+
+
+def test_a_name_that_a_handler_is_given_is_kept_for_it() -> None:
+    @get("/books")
+    async def made() -> None: ...
+
+    @get("/other", operation_id="get_books")
+    async def given() -> None: ...
+
+    paths = openapi_schema(Hesper([made, given]))["paths"]
+    assert paths["/books"]["get"]["operationId"] == "get_books_2"
+    assert paths["/other"]["get"]["operationId"] == "get_books"
+
+
+def test_a_controller_in_two_routers_has_numbers_in_its_names() -> None:
+    class Books(Controller):
+        path = "/books"
+
+        @get("/", operation_id="books")
+        async def every(self) -> None: ...
+
+    app = Hesper([Router("/a", [Books]), Router("/b", [Books])])
+    paths = openapi_schema(app)["paths"]
+    assert paths["/a/books"]["get"]["operationId"] == "books"
+    assert paths["/b/books"]["get"]["operationId"] == "books_2"
+
+
+def test_paths_that_differ_in_the_names_of_parameters_alone_are_one() -> None:
+    @get("/books/{number:int}/{part:str}")
+    async def read(number: int, part: str) -> None: ...
+
+    @put("/books/{part:int}/{number:str}")
+    async def change(
+        part: Annotated[int, Parameter(description="Which book.")], number: str
+    ) -> None: ...
+
+    @get("/books/{key:str}/{part:str}")
+    async def search(key: str, part: str) -> None: ...
+
+    paths = openapi_schema(Hesper([read, change, search]))["paths"]
+    assert {path: set(item) for path, item in paths.items()} == {
+        "/books/{number}/{part}": {"get", "put"},
+        "/books/{key}/{part}": {"get"},
+    }
+    first, second = paths["/books/{number}/{part}"]["put"]["parameters"]
+    assert (first["name"], first["schema"]) == ("number", {"type": "integer"})
+    assert first["description"] == "Which book."
+    assert (second["name"], second["schema"]) == ("part", {"type": "string"})
+
+
+def test_bytes_are_in_base64_only_inside_of_json() -> None:
+    @get(
+        "/",
+        responses={
+            202: ResponseSpec(bytes, media_type="image/png"),
+            203: ResponseSpec(bytes),
+        },
+    )
+    async def handler() -> None: ...
+
+    found = operation(handler)
+    assert content(found, "202") == {"image/png": {"schema": {}}}
+    assert content(found, "203")["application/json"]["schema"]["contentEncoding"] == "base64"
 
 
 # Parameters

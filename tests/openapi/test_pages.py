@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from urllib.parse import urljoin
 
 import msgspec
@@ -26,7 +26,9 @@ from hesper.openapi.plugins import (
     SwaggerRenderPlugin,
     as_data,
 )
+from hesper.openapi.spec import Server
 from hesper.response import Response
+from hesper.types import Receive, Scope, Send
 from tests.asgi_driver import answer
 from tests.openapi.everything import make
 
@@ -341,3 +343,37 @@ def test_an_app_whose_guards_cannot_be_called_has_no_document_that_nobody_asked_
     assert answer(Hesper(guards=[keyed]), "GET", "/schema").status == 404
     with pytest.raises(ConfigurationError, match="takes 'tenant'"):
         Hesper(guards=[keyed], openapi_config=config())
+
+
+@get("/one")
+async def one() -> None: ...
+
+
+@pytest.mark.parametrize("root_path", ["/inner", "/inner/"])
+def test_an_app_below_a_path_says_so(root_path: str) -> None:
+    inner = Hesper([one])
+
+    async def below(scope: Scope, receive: Receive, send: Send) -> None:
+        await inner(cast("Scope", {**scope, "root_path": root_path}), receive, send)
+
+    found = answer(below, "GET", "/schema/openapi.json")
+    assert found.json() == {**openapi_schema(inner), "servers": [{"url": "/inner"}]}
+    tag = answer(inner, "GET", "/schema/openapi.json").header("etag")
+    assert found.header("etag") != tag
+
+
+def test_a_mounted_app_says_where_it_is() -> None:
+    outer = Hesper([mount("/a b", Hesper([one]))])
+    found = answer(outer, "GET", "/a%20b/schema/openapi.json").json()
+    assert found["servers"] == [{"url": "/a%20b"}]
+    as_yaml = answer(outer, "GET", "/a%20b/schema/openapi.yaml")
+    assert yaml.safe_load(as_yaml.text) == found
+    placed = Hesper([one], openapi_config=config(servers=[Server("https://api.example")]))
+    outer = Hesper([mount("/inner", placed)])
+    found = answer(outer, "GET", "/inner/schema/openapi.json").json()
+    assert found["servers"] == [{"url": "https://api.example"}]
+
+
+def test_a_page_without_a_path_is_an_error_at_once() -> None:
+    with pytest.raises(TypeError, match="a page needs a path"):
+        ScalarRenderPlugin(path=[])

@@ -20,7 +20,8 @@ from jsonschema import Draft202012Validator
 
 from hesper.datastructures import SecretString
 from hesper.openapi.components import Component, Components, Direction
-from hesper.openapi.schemas import SchemaWriter, with_default
+from hesper.openapi.schemas import SchemaWriter
+from hesper.openapi.values import with_default
 from hesper.serialization import decode_json, encode_json
 
 T = TypeVar("T")
@@ -387,6 +388,14 @@ def test_generic_classes_are_called_by_their_arguments() -> None:
     assert named["Page_Leaf"]["title"] == "Page[Leaf]"
 
 
+def test_what_is_annotated_beside_an_argument_is_no_part_of_a_name() -> None:
+    marked: Any = Annotated[int, object()]  # which is shown by where it is in memory
+    _, named = schemas((Page[marked], "in"))
+    assert [(name, schema["title"]) for name, schema in named.items()] == [
+        ("Page_int", "Page[int]")
+    ]
+
+
 def test_a_hostile_name_becomes_one_that_a_component_may_have() -> None:
     hostile = msgspec.defstruct("</script> é/~1{}", [("a", int)])
     _, named = schemas((hostile, "in"))
@@ -443,3 +452,20 @@ class Functional(pydantic.BaseModel):
 
 def test_a_model_that_pydantic_cannot_describe_is_open() -> None:
     assert schema(Functional, "out") == {}
+
+
+class Hostile(pydantic.BaseModel):
+    """#/$defs/Nothing"""
+
+    anything: Any = object()
+    next: Hostile | None = None
+
+
+def test_no_text_of_a_model_is_taken_for_a_reference() -> None:
+    _, named = schemas((Hostile, "in"))
+    assert named["Hostile"]["description"] == "#/$defs/Nothing"
+
+
+def test_a_default_that_pydantic_cannot_write_down_is_left_out() -> None:
+    _, named = schemas((Hostile, "in"))
+    assert "default" not in named["Hostile"]["properties"]["anything"]

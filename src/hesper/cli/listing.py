@@ -66,11 +66,22 @@ def print_explanation(target: Target, method: str, path: str, *, source: bool) -
 
 
 def problems_of(app: Hesper) -> list[str]:
-    """Return what is wrong with *app* that shows only when its endpoints are compiled."""
+    """Return what is wrong with *app* that shows only when it is asked.
+
+    Endpoints are compiled with the first request, and the OpenAPI document is written then.
+    """
+    # No other command that this file is for needs it.
+    from hesper.openapi.document import document_of
+
     problems: list[str] = []
     for route in app.iter_routes():
         try:
             compile_plan(route._plan)
         except Exception as error:
             problems.append(f"{route.label}: {type(error).__name__}: {error}")
+    if app.openapi_config is not None:
+        try:
+            document_of(app)
+        except Exception as error:
+            problems.append(f"the OpenAPI document: {type(error).__name__}: {error}")
     return problems

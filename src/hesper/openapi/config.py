@@ -71,7 +71,8 @@ class OpenAPIConfig(DocumentConfig):
     components: Components | Sequence[Components] = ()
     """Parts to refer to, such as security schemes; of several, the later ones win."""
     servers: Sequence[Server] = ()
-    """Where the API is served; by default where the document is."""
+    """Where the API is served; by default where the app is, with the `root_path` of a proxy or a
+    mount."""
     summary: str | None = None
     """What the API is, in a few words."""
     tags: Sequence[Tag] | None = None

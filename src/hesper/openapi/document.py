@@ -6,19 +6,19 @@ It is made on first use, attached to its app, and holds nothing but plain values
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
+from urllib.parse import quote
 
 from hesper._openapi import DocumentConfig
-from hesper._signature import described
 from hesper._types import Empty, EmptyType
-from hesper.exceptions import ConfigurationError
 from hesper.handlers import HTTPRouteHandler
 from hesper.openapi.components import Component
 from hesper.openapi.config import DEFAULT, OpenAPIConfig
+from hesper.openapi.naming import OperationNames, wanted_name
 from hesper.openapi.parameters import body_of, parameters_of
 from hesper.openapi.responses import responses_of
 from hesper.openapi.spec import Components, Info, OpenAPI, Operation, PathItem
@@ -32,6 +32,7 @@ from hesper.serialization import decode_json, encode_json
 _METHODS: Final = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"})
 """The methods that a document can describe."""
 _PARAMETER: Final = re.compile(r"\{([^{}:]*):([^{}]*)\}")
+_NAME: Final = re.compile(r"\{([^{}]*)\}")
 
 
 class DocumentedApp(Protocol):
@@ -61,6 +62,7 @@ class Document:
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self.schema = schema
+        self._below: tuple[str, Document] | None = None
 
     @cached_property
     def json(self) -> bytes:
@@ -77,6 +79,24 @@ class Document:
         """What tells it apart from other documents."""
         return sha256(self.json).hexdigest()[:32]
 
+    def below(self, root_path: str) -> Document:
+        """Return the document for clients that reach the app below a path, as in a mount.
+
+        It is the same where servers are given, as they say all.
+
+        Args:
+            root_path: What the server, or the app around this one, says of it.
+        """
+        root = root_path.strip("/")
+        if not root or "servers" in self.schema:
+            return self
+        known = self._below
+        if known is None or known[0] != root:
+            head = {name: self.schema[name] for name in ("openapi", "info")}
+            servers = [{"url": f"/{quote(root)}"}]
+            known = self._below = (root, Document({**head, "servers": servers, **self.schema}))
+        return known[1]
+
 
 def document_of(app: DocumentedApp) -> Document:
     """Return the document of an app; it is made when it is asked for first.
@@ -85,7 +105,7 @@ def document_of(app: DocumentedApp) -> Document:
         app: The app.
 
     Raises:
-        ConfigurationError: Two handlers have the same `operation_id`.
+        ConfigurationError: Two handlers have one `operation_id`, or an example cannot be encoded.
     """
     return attached(app, _KEY, lambda: Document(_written(app)))
 
@@ -100,7 +120,7 @@ def openapi_schema(app: DocumentedApp) -> dict[str, Any]:
         app: The app.
 
     Raises:
-        ConfigurationError: Two handlers have the same `operation_id`.
+        ConfigurationError: Two handlers have one `operation_id`, or an example cannot be encoded.
     """
     schema: dict[str, Any] = decode_json(document_of(app).json)
     return schema
@@ -114,7 +134,7 @@ def write_schema(app: DocumentedApp, path: str | Path) -> None:
         path: The file, which is replaced.
 
     Raises:
-        ConfigurationError: Two handlers have the same `operation_id`.
+        ConfigurationError: Two handlers have one `operation_id`, or an example cannot be encoded.
         OSError: The file cannot be written.
     """
     is_yaml = Path(path).suffix in {".yaml", ".yml"}
@@ -135,7 +155,8 @@ def config_of(app: DocumentedApp) -> OpenAPIConfig:
 def _written(app: DocumentedApp) -> dict[str, Any]:
     config = config_of(app)
     writing = Writing(config, problem_details=app.problem_details)
-    paths = _paths(writing, app.iter_routes())
+    routes = [r for r in app.iter_routes() if r.kind == "http" and r.options["include_in_schema"]]
+    paths = _paths(writing, routes)
     given = _merged(config.all_components)
     schemas = writing.components.schemas(given.get("schemas", {}))
     document = OpenAPI(
@@ -171,14 +192,15 @@ def _merged(components: Iterable[Components]) -> dict[str, Any]:
     return merged
 
 
-def _paths(writing: Writing, routes: Iterable[Route]) -> dict[str, PathItem]:
+def _paths(writing: Writing, routes: Sequence[Route]) -> dict[str, PathItem]:
     found: dict[str, dict[str, Operation]] = {}
-    names: dict[str, object] = {}
+    shapes: dict[str, str] = {}
+    names = OperationNames(routes)
     for route in routes:
-        if route.kind != "http" or not route.options["include_in_schema"]:
-            continue
         methods = [method for method in route.methods if method in _METHODS]
-        path, parameters = _template(route, methods, found)
+        if not methods:
+            continue
+        path, parameters = _template(route, methods, found, shapes)
         for method in methods:
             operation = _operation(writing, route, method, path, parameters, names)
             found.setdefault(path, {})[method.lower()] = operation
@@ -186,19 +208,25 @@ def _paths(writing: Writing, routes: Iterable[Route]) -> dict[str, PathItem]:
 
 
 def _template(
-    route: Route, methods: Iterable[str], found: Mapping[str, Mapping[str, Operation]]
+    route: Route,
+    methods: Iterable[str],
+    found: Mapping[str, Mapping[str, Operation]],
+    shapes: dict[str, str],
 ) -> tuple[str, dict[str, str]]:
     """Return the path as a document writes it, and what it calls the parameters.
 
-    Two routes may differ in the types of their parameters alone, which no document can say: the
-    later one's parameters get their types into their names.
+    Paths that differ in the names of their parameters alone are one path to a document (OpenAPI
+    3.1, section 4.8.8): the first one's names are taken. Two routes may differ in the types of
+    their parameters alone, which no document can say: the later one's parameters get their types
+    into their names.
     """
-    names = {name: name for name, _ in _PARAMETER.findall(route.path)}
-    path = _PARAMETER.sub(r"{\1}", route.path)
-    if any(method.lower() in found.get(path, {}) for method in methods):
-        names = {name: f"{name}_{kind}" for name, kind in _PARAMETER.findall(route.path)}
-        path = _PARAMETER.sub(r"{\1_\2}", route.path)
-    return path, names
+    own = _PARAMETER.sub(r"{\1}", route.path)
+    path = shapes.setdefault(_NAME.sub("{}", own), own)
+    for other in (own, _PARAMETER.sub(r"{\1_\2}", route.path)):
+        if any(method.lower() in found.get(path, {}) for method in methods):
+            path = other
+    called = _NAME.findall(path)
+    return path, dict(zip(route.path_parameters, called, strict=True))
 
 
 def _operation(
@@ -207,7 +235,7 @@ def _operation(
     method: str,
     path: str,
     parameters: Mapping[str, str],
-    names: dict[str, object],
+    names: OperationNames,
 ) -> Operation:
     handler = cast("HTTPRouteHandler", route.handler)
     summary, description = handler.summary, handler.description
@@ -216,11 +244,12 @@ def _operation(
         summary = first if summary is None else summary
         description = rest if description is None else description
     security = tuple(route.options["security"])
+    wanted = wanted_name(writing.config.operation_id_creator, route, method, path)
     return Operation(
         tags=tuple(dict.fromkeys(route.options["tags"])) or None,
         summary=_title(route) if summary is None else summary,
         description=description,
-        operation_id=_operation_id(writing, route, method, path, names),
+        operation_id=names.name(route, wanted),
         parameters=parameters_of(writing, route, parameters) or None,
         request_body=body_of(writing, route),
         responses=responses_of(writing, route, is_head=method == "HEAD"),
@@ -232,32 +261,3 @@ def _operation(
 def _title(route: Route) -> str | None:
     name = getattr(route.function, "__name__", None)
     return None if name is None else name.strip("_").replace("_", " ").capitalize()
-
-
-def _operation_id(
-    writing: Writing, route: Route, method: str, path: str, names: dict[str, object]
-) -> str:
-    """Return a name that no other operation has.
-
-    Raises:
-        ConfigurationError: Another handler says that it has the name.
-    """
-    handler = cast("HTTPRouteHandler", route.handler)
-    segments = [part.strip("{}") for part in path.split("/") if part]
-    create = writing.config.operation_id_creator
-    given = handler.operation_id
-    if callable(given):
-        create, given = given, None
-    name = given if given is not None else create(handler, method, segments)
-    owner = names.get(name)
-    if given is not None and owner not in (None, route.function):
-        raise ConfigurationError(
-            f"{route.label}: the operation_id {name!r} is that of {described(cast('Any', owner))}, "
-            "too; give one of them another"
-        )
-    free, number = name, 1
-    while free in names:
-        number += 1
-        free = f"{name}_{number}"
-    names[free] = route.function
-    return free

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, cast
 
 from hesper._type_survey import leaves
-from hesper.openapi.components import Components, Direction
+from hesper.openapi.components import Component, Components, Direction
+from hesper.serialization import encode_json
 
 _DEFINITIONS: Final = "#/$defs/"
 _MODES: Final[dict[Direction, Any]] = {"in": "validation", "out": "serialization"}
@@ -24,19 +25,27 @@ def pydantic_schema(
     """
     # Optional, and there where a model of it is.
     from pydantic import PydanticUserError, TypeAdapter
+    from pydantic.json_schema import GenerateJsonSchema
+
+    def generator(**settings: Any) -> GenerateJsonSchema:
+        made = GenerateJsonSchema(**settings)
+        # A default that cannot be written down is left out, as everywhere.
+        made.ignored_warning_kinds = {"non-serializable-default", "skipped-choice"}
+        return made
 
     try:
         schema: dict[str, Any] = TypeAdapter(annotation).json_schema(
             by_alias=direction == "in" or any(map(_sends_aliases, leaves(annotation))),
             mode=_MODES[direction],
+            schema_generator=cast("type[GenerateJsonSchema]", generator),
         )
     except PydanticUserError:  # as of a field that holds a function
         return {}
     definitions = schema.pop("$defs", {})
     made = {name: components.add(name, name, direction) for name in definitions}
+    by_reference = {_DEFINITIONS + name: component for name, component in made.items()}
     for part in (schema, *definitions.values()):
-        for holder, key in list(_references(part)):
-            holder[key] = made[holder[key].removeprefix(_DEFINITIONS)]
+        _refer(part, by_reference)
     for name, component in made.items():
         component.schema = definitions[name]
     if not isinstance(annotation, type) or schema.get("type") != "object":
@@ -51,15 +60,17 @@ def _sends_aliases(model: Any) -> bool:
     return bool((getattr(model, "model_config", None) or {}).get("serialize_by_alias"))
 
 
-def _references(part: Any) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield where a schema refers to definitions: the mapping, and the key in it."""
+def _refer(part: Any, components: Mapping[str, Component]) -> None:
+    """Put components where a schema refers to definitions, and sets into an order."""
     if isinstance(part, dict):
         for key, value in part.items():
             if isinstance(value, str):
-                if value.startswith(_DEFINITIONS):
-                    yield part, key
+                part[key] = components.get(value, value)
             else:
-                yield from _references(value)
+                _refer(value, components)
+        if part.get("uniqueItems") is True and isinstance(part.get("default"), list):
+            # Pydantic writes the members as they come, which differs between processes.
+            part["default"] = sorted(part["default"], key=encode_json)
     elif isinstance(part, list):
         for item in part:
-            yield from _references(item)
+            _refer(item, components)

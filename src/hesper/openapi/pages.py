@@ -28,12 +28,13 @@ def page_of(request: Request) -> Response[Any]:
     """
     app = cast("DocumentedApp", request.app)
     config = config_of(app)
+    root_path = request.scope.get("root_path", "")
     page = str(request.path_params.get("page", "")).strip("/")
     if page in {"openapi.json", "openapi.yaml", "openapi.yml"}:
-        return _document(document_of(app), page)
+        return _document(document_of(app).below(root_path), page)
     plugin = _plugin(config, page)
     if plugin is not None:
-        content = plugin.render(request, document_of(app).schema)
+        content = plugin.render(request, document_of(app).below(root_path).schema)
         return Response(content, media_type=plugin.media_type, headers=_NO_SNIFFING)
     for plugin in config.render_plugins:
         for path in plugin.paths:

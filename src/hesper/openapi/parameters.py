@@ -8,8 +8,8 @@ from typing import Any, Final
 from hesper._signature import without_extras
 from hesper._types import Empty
 from hesper.enums import ParamType
-from hesper.openapi.schemas import with_default
 from hesper.openapi.spec import OpenAPIMediaType, Parameter, RequestBody
+from hesper.openapi.values import with_default
 from hesper.openapi.writing import Writing
 from hesper.params import Body, ParameterDeclaration
 from hesper.routes import Route, RouteArgument
@@ -77,7 +77,7 @@ def _parameter(writing: Writing, route: Route, argument: RouteArgument) -> Param
         description=description,
         required=argument.default is Empty,
         deprecated=deprecated,
-        examples=writing.examples(examples, schema),
+        examples=writing.examples(route, examples, schema),
     )
 
 
@@ -162,7 +162,7 @@ def body_of(writing: Writing, route: Route) -> RequestBody | None:
     if without_extras(argument.annotation) is not bytes:
         schema = writing.schema(route, argument.described, "in")
     schema = _said(schema, declaration)
-    examples = writing.examples(declaration.examples, schema)
+    examples = writing.examples(route, declaration.examples, schema)
     content = {str(declaration.media_type): OpenAPIMediaType(schema=schema, examples=examples)}
     required = argument.default is Empty
     return RequestBody(content, description=declaration.description, required=required)

@@ -69,6 +69,9 @@ class OpenAPIRenderPlugin(ABC):
         media_type: The media type of the page.
         favicon: A `<link>` element, as it is to stand in the page.
         style: A `<style>` element, as it is to stand in the page.
+
+    Raises:
+        TypeError: There is no path.
     """
 
     def __init__(
@@ -80,6 +83,8 @@ class OpenAPIRenderPlugin(ABC):
         style: str = "",
     ) -> None:
         self.paths = [path] if isinstance(path, str) else list(path)
+        if not self.paths:
+            raise TypeError("a page needs a path; `/` is that of the document")
         self.media_type = media_type
         self.favicon = favicon
         self.style = style

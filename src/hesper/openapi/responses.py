@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from hesper._signature import without_extras
 from hesper._types import Empty
 from hesper.exceptions import HTTPException, ValidationException
 from hesper.handlers import HTTPRouteHandler
@@ -22,6 +23,8 @@ from hesper.routes import Route, RouteCall
 Responses = dict[str, OpenAPIResponse | Reference]
 
 _TEXT: Final = {"type": "string"}
+_BYTES: Final = (bytes, bytearray, memoryview)
+"""What is text in base64 only inside of JSON."""
 
 
 def responses_of(writing: Writing, route: Route, *, is_head: bool = False) -> Responses:
@@ -84,7 +87,8 @@ def _content(writing: Writing, route: Route, contents: Contents) -> Content | No
         schema = {} if annotation is Empty else writing.schema(route, annotation, "out")
         if media_type.startswith("text/") and schema:
             schema = _TEXT
-        found[media_type] = OpenAPIMediaType(schema=schema, examples=writing.examples(None, schema))
+        examples = writing.examples(route, None, schema)
+        found[media_type] = OpenAPIMediaType(schema=schema, examples=examples)
     return found or None
 
 
@@ -114,8 +118,10 @@ def _declared(writing: Writing, route: Route, spec: Any, status: int) -> OpenAPI
     """Return a response that the handler declares with `responses`."""
     if spec.data_container is None or status in WITHOUT_BODY:
         return OpenAPIResponse(spec.description)
-    schema = writing.schema(route, spec.data_container, "out")
-    examples = writing.examples(spec.examples, schema, made=spec.generate_examples)
+    schema: dict[str, Any] = {}
+    if "json" in spec.media_type or without_extras(spec.data_container) not in _BYTES:
+        schema = writing.schema(route, spec.data_container, "out")
+    examples = writing.examples(route, spec.examples, schema, made=spec.generate_examples)
     media = OpenAPIMediaType(schema=schema, examples=examples)
     return OpenAPIResponse(spec.description, content={str(spec.media_type): media})
 

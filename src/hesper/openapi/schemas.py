@@ -28,7 +28,7 @@ from hesper._types import TypeDecodersSequence, TypeEncodersMap
 from hesper.datastructures import ImmutableMultiDict, SecretBytes, SecretString, UploadFile
 from hesper.openapi.components import Component, Components, Direction
 from hesper.openapi.models import pydantic_schema
-from hesper.serialization import decode_json, encode_json
+from hesper.openapi.values import plain_value, with_default
 
 Schema = dict[str, Any]
 
@@ -192,7 +192,8 @@ class SchemaWriter:
     def _schema(self, info: Any) -> Schema:
         """Return the schema of what msgspec describes as *info*."""
         if isinstance(info, kinds.Metadata):
-            return {**self._schema(info.type), **(info.extra_json_schema or {})}
+            said: Schema = plain_value(info.extra_json_schema or {}, self._encoders)
+            return {**self._schema(info.type), **said}
         if (plain := _PLAIN.get(type(info))) is not None:
             class_, schema = plain
             return {} if self._is_free(class_) else _constrained(schema, info)
@@ -309,21 +310,6 @@ class SchemaWriter:
         return schema if default is msgspec.NODEFAULT else with_default(schema, default)
 
 
-def with_default(schema: Schema, default: Any) -> Schema:
-    """Return *schema* with a default, if it can be written down and is no secret.
-
-    Args:
-        schema: The schema, which stays as it is.
-        default: The value.
-    """
-    if schema.get("format") == "password":
-        return schema
-    try:
-        return {**schema, "default": decode_json(encode_json(default))}
-    except Exception:  # what a user's value may raise when it is encoded
-        return schema
-
-
 def _constrained(schema: Schema, info: Any) -> Schema:
     """Return a copy of *schema* with what is said of length, size and pattern."""
     schema = dict(schema)
@@ -377,6 +363,7 @@ def _is_none(info: Any) -> bool:
 
 
 def _name(class_: Any) -> str:
+    class_ = without_extras(class_)  # which may be shown by where they are in memory
     origin, arguments = get_origin(class_), get_args(class_)
     if origin is None:
         return str(getattr(class_, "__name__", class_))
@@ -388,7 +375,8 @@ def _about(class_: Any) -> Schema:
     origin: Any = get_origin(class_) or class_
     title = origin.__name__
     if arguments := get_args(class_):
-        title += f"[{', '.join(getattr(a, '__name__', str(a)) for a in arguments)}]"
+        bare = map(without_extras, arguments)
+        title += f"[{', '.join(getattr(a, '__name__', str(a)) for a in bare)}]"
     text = vars(origin).get("__doc__")
     # Dataclasses and enumerations without a docstring are given one.
     made = f"{origin.__name__}(", "An enumeration."

@@ -8,11 +8,13 @@ from typing import Any
 import msgspec
 
 from hesper._types import Empty
+from hesper.exceptions import ConfigurationError, SerializationException
 from hesper.openapi.components import Component, Components, Direction
 from hesper.openapi.config import OpenAPIConfig
 from hesper.openapi.examples import example_of
 from hesper.openapi.schemas import SchemaWriter
 from hesper.openapi.spec import Example, Reference
+from hesper.openapi.values import plain_value
 from hesper.routes import Route
 
 
@@ -61,25 +63,40 @@ class Writing:
         return self._own[name].reference
 
     def examples(
-        self, given: Sequence[Any] | None, schema: dict[str, Any] | None, *, made: bool = True
+        self,
+        route: Route,
+        given: Sequence[Any] | None,
+        schema: dict[str, Any] | None,
+        *,
+        made: bool = True,
     ) -> dict[str, Example | Reference] | None:
         """Return examples by name.
 
         Args:
+            route: The route that they belong to, whose encoders count.
             given: Values, or `Example`s.
             schema: What one is made for where none are given and the configuration wants some.
             made: Whether one may be made.
+
+        Raises:
+            ConfigurationError: One cannot be encoded.
         """
         if given:
-            return dict(_named(number, example) for number, example in enumerate(given, 1))
+            return dict(_named(route, number, example) for number, example in enumerate(given, 1))
         if self.config.create_examples and made and schema:
             value = example_of(schema)
             return None if value in (Empty, None) else {"example": Example(value=value)}
         return None
 
 
-def _named(number: int, example: Any) -> tuple[str, Example | Reference]:
-    name = f"example-{number}"
-    if not isinstance(example, Example):
-        return name, Example(value=example)
-    return example.id or name, msgspec.structs.replace(example, id=None)
+def _named(route: Route, number: int, given: Any) -> tuple[str, Example | Reference]:
+    example = given if isinstance(given, Example) else Example(value=given)
+    try:
+        value = plain_value(example.value, route.options["type_encoders"])
+    except SerializationException as error:
+        raise ConfigurationError(
+            f"{route.label}: an example cannot be written down: {error}; give a plain value, or "
+            "say with `type_encoders` how it is sent"
+        ) from error
+    name = example.id or f"example-{number}"
+    return name, msgspec.structs.replace(example, id=None, value=value)
