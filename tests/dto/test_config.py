@@ -60,6 +60,12 @@ def test_the_name_that_a_model_gives_itself_is_kept() -> None:
         ({"exclude": {"a"}, "include": {"b"}}, "both exclude= and include="),
         ({"exclude": "name"}, "takes a set of fields, not 'name'"),
         ({"include": ["name"]}, "takes a set of fields"),
+        ({"exclude": {1}}, "takes a set of fields"),
+        ({"rename_fields": ["name"]}, "takes names on the wire by fields"),
+        ({"rename_fields": {"name": ""}}, "takes names on the wire by fields"),
+        ({"rename_fields": {"name": 1}}, "takes names on the wire by fields"),
+        ({"rename_strategy": ["camel"]}, "is no strategy"),
+        ({"max_nested_depth": "1"}, "write 0 to leave out all nested"),
         ({"rename_strategy": "snake"}, "'snake'.* is no strategy; write one of 'lower'"),
         ({"max_nested_depth": -1}, "write 0 to leave out all nested"),
     ],
@@ -67,6 +73,14 @@ def test_the_name_that_a_model_gives_itself_is_kept() -> None:
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ImproperlyConfiguredException, match=message):
         DTOConfig(**settings)
+
+
+@pytest.mark.parametrize("renamed", [None, ""])
+def test_a_strategy_that_finds_no_name_is_refused(renamed: Any) -> None:
+    strategy: Any = {"age": renamed}.get
+    config = DTOConfig(rename_strategy=strategy)
+    with pytest.raises(ImproperlyConfiguredException, match="for the field 'age'"):
+        config.wire_name("age", "age", "age")
 
 
 def test_a_configuration_does_not_change_with_what_it_was_made_of() -> None:

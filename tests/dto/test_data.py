@@ -402,3 +402,24 @@ def test_models_of_pydantic_inside_are_overlaid() -> None:
     with pytest.raises(ValidationException) as caught:
         data({"friends": [{"age": 1}]}, dto).update_instance(circle)
     assert keys(caught) == ["friends[0].name"]
+
+
+def test_null_for_a_nested_model_is_no_obstacle_to_what_the_handler_says() -> None:
+    found = data({"name": "Ann", "address": None})
+    made = found.create_instance(address__street="Weg", address__identity=1)
+    assert made.address == Address("Weg", 1)
+
+
+def test_a_name_that_the_model_does_not_have_is_the_handlers_mistake() -> None:
+    with pytest.raises(TypeError, match=r"Person has no field 'nam'.*'name'"):
+        data({"name": "Ann"}).create_instance(nam="Eve")
+
+
+def test_a_private_field_of_attrs_is_given_by_its_name_or_its_keyword() -> None:
+    @attrs.define
+    class Hidden:
+        name: str
+        _code: int = 0
+
+    found = data({"name": "Ann"}, AttrsDTO[Hidden])
+    assert found.create_instance(_code=1) == found.create_instance(code=1) == Hidden("Ann", 1)

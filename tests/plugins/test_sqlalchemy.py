@@ -323,3 +323,31 @@ def test_a_row_is_not_sent_where_nobody_expects_one() -> None:
         return plain
 
     assert answer(Hesper([one]), "GET", "/").status == 500
+
+
+def test_what_is_not_loaded_is_changed_without_asking_the_database(session: Session) -> None:
+    author = Author(name="Jane", password="p")
+    session.add(author)
+    session.commit()  # after which nothing of it is loaded
+    session.expunge(author)
+    inbound = AuthorDTO.inbound_of(DTOData[Author], own=True)
+    assert inbound is not None
+    assert inbound.finish is not None
+    decoded = msgspec.json.decode(b'{"name": "Ann", "password": "q"}', type=inbound.wire)
+    assert inbound.finish(decoded).update_instance(author).name == "Ann"
+
+
+def test_a_hybrid_property_of_a_type_that_is_not_there_is_an_error() -> None:
+    class Lost(Base):
+        __tablename__ = "lost"
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+        @hybrid_property
+        def odd(self) -> Any:
+            return 1
+
+    descriptor: Any = Lost.__mapper__.all_orm_descriptors["odd"]
+    descriptor.fget.__annotations__["return"] = "Missing"
+    with pytest.raises(ImproperlyConfiguredException, match="Lost cannot be resolved"):
+        SQLAlchemyDTO[Lost].outbound_of(Lost, own=True)

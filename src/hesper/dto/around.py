@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args, get_origin
 
-from hesper._signature import unaliased
 from hesper.dto.field import DTOFieldDefinition
 from hesper.dto.kinds import ModelKind, with_arguments
-from hesper.dto.looking import kind_of, shape_around
+from hesper.dto.looking import bare_type, kind_of, shape_around
 from hesper.dto.shape import Direction, FieldShape, PlainShape, Shape, WrapperShape, is_plain
 from hesper.dto.shaping import attributes_of
 from hesper.exceptions import ImproperlyConfiguredException
@@ -45,7 +44,7 @@ class Around:
         Raises:
             ImproperlyConfiguredException: The model stands where it cannot be read from a request.
         """
-        annotation = unaliased(annotation)
+        annotation = bare_type(annotation)
         if annotation is self._model:
             self.found = True
             return self._shape
@@ -54,6 +53,11 @@ class Around:
             return shape
         if self._is_wrapper(annotation):
             return self._wrapper(annotation)
+        if kind_of(annotation, self._kinds) is None and self._mentions(annotation):
+            raise ImproperlyConfiguredException(
+                f"nothing is known of {annotation} around {self._model.__name__}; make it a list, "
+                "a tuple, a mapping or a generic model"
+            )
         return PlainShape(annotation=annotation)
 
     def _is_wrapper(self, annotation: Any) -> bool:
@@ -63,7 +67,7 @@ class Around:
         return kind_of(annotation, self._kinds) is not None
 
     def _mentions(self, annotation: Any) -> bool:
-        annotation = unaliased(annotation)
+        annotation = bare_type(annotation)
         if annotation is self._model:
             return True
         arguments = get_args(annotation) or _pydantic_arguments(annotation)

@@ -54,23 +54,31 @@ class DTOConfig:
         """Check what can be checked without a model."""
         for name in ("exclude", "include"):
             paths: object = getattr(self, name)
-            if isinstance(paths, (str, bytes)) or not isinstance(paths, Set):
+            if not isinstance(paths, Set) or not all(isinstance(path, str) for path in paths):
                 raise ImproperlyConfiguredException(
                     f"DTOConfig({name}=...) takes a set of fields, not {paths!r}"
                 )
             object.__setattr__(self, name, frozenset(paths))
-        object.__setattr__(self, "rename_fields", dict(self.rename_fields))
+        names: object = self.rename_fields
+        if not isinstance(names, Mapping) or not all(
+            isinstance(name, str) and name for name in (*names, *names.values())
+        ):
+            raise ImproperlyConfiguredException(
+                f"DTOConfig(rename_fields=...) takes names on the wire by fields, not {names!r}"
+            )
+        object.__setattr__(self, "rename_fields", dict(names))
         if self.exclude and self.include:
             raise ImproperlyConfiguredException(
                 "DTOConfig has both exclude= and include=; what is not included is excluded: "
                 "write one of them"
             )
-        if not callable(self.rename_strategy) and self.rename_strategy not in _STYLES:
+        if not callable(self.rename_strategy) and self.rename_strategy not in list(_STYLES):
             raise ImproperlyConfiguredException(
                 f"DTOConfig(rename_strategy={self.rename_strategy!r}) is no strategy; write one of "
                 f"{', '.join(repr(style) for style in _STYLES if style)}, or a function"
             )
-        if self.max_nested_depth < 0:
+        depth: object = self.max_nested_depth
+        if not isinstance(depth, int) or depth < 0:
             raise ImproperlyConfiguredException(
                 "DTOConfig(max_nested_depth=...) counts models; write 0 to leave out all nested "
                 "ones"
@@ -90,7 +98,13 @@ class DTOConfig:
         if self.rename_strategy is None:
             return own
         if callable(self.rename_strategy):
-            return self.rename_strategy(name)
+            renamed: object = self.rename_strategy(name)
+            if not isinstance(renamed, str) or not renamed:
+                raise ImproperlyConfiguredException(
+                    f"DTOConfig(rename_strategy=...) returned {renamed!r} for the field {name!r}; "
+                    "return its name on the wire"
+                )
+            return renamed
         return _STYLES[self.rename_strategy](name)
 
 

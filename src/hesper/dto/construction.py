@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
+from hesper._did_you_mean import did_you_mean
 from hesper._faults import MAX_FAULTS, Fault, below, fault_of, joined, shown
+from hesper.dto.changing import Change
 from hesper.dto.shape import (
     ChoiceShape,
     FieldShape,
@@ -137,8 +138,8 @@ class Construction:
         known = {field.name: field for field in shape.fields}
         made: dict[str, Any] = {}
         for name, inner in value.items():
-            if name not in known:
-                made[name] = inner
+            if name not in known:  # what the handler gives
+                made[self._parameter(shape, name)] = inner
                 continue
             at = _below(path, known[name])
             try:
@@ -147,6 +148,25 @@ class Construction:
                 if not filling:
                     raise
         return made
+
+    def _parameter(self, shape: ModelShape, name: str) -> str:
+        """Return the constructor's keyword for a field that only a handler can give.
+
+        Raises:
+            TypeError: There is no such field.
+        """
+        definitions = list(shape.kind.fields(shape.type))
+        for definition in definitions:
+            if name in {definition.name, definition.parameter}:
+                called = shape.kind.made == "called"
+                return (definition.parameter or name) if called else definition.name
+        if shape.kind.is_lenient(shape.type) or shape.kind.keeps_unknown(shape.type):
+            return name
+        names = [definition.name for definition in definitions]
+        raise TypeError(
+            f"{shape.type.__qualname__} has no field {name!r} that create_instance(...) could set"
+            f"{did_you_mean(name, names)}"
+        )
 
     def _require(self, shape: ModelShape, given: Mapping[str, Any], path: str) -> None:
         """Note the fields that a client left out, and refuse that a handler leaves out its own."""
@@ -223,8 +243,8 @@ class Construction:
 
     def changes(
         self, shape: ModelShape, instance: Any, value: dict[str, Any], path: str
-    ) -> list[Callable[[], None]]:
-        """Return what sets plain values on an instance; nothing is set yet.
+    ) -> list[Change]:
+        """Return what is to be set on an instance; nothing is set yet.
 
         Args:
             shape: What the values are.
@@ -240,10 +260,10 @@ class Construction:
             return (
                 []
                 if validated is None
-                else [_setting(instance, name, getattr(validated, name)) for name in value]
+                else [Change(instance, name, getattr(validated, name), None) for name in value]
             )
         known = {field.name: field for field in shape.fields}
-        found: list[Callable[[], None]] = []
+        found: list[Change] = []
         for name, inner in value.items():
             at = _below(path, known[name]) if name in known else joined(path, name)
             child = model_of(known[name].shape, inner) if name in known else None
@@ -252,7 +272,7 @@ class Construction:
                 found += self.changes(child, present, inner, at)
             else:
                 made = self.part(known[name].shape, inner, at) if name in known else inner
-                found.append(_setting(instance, name, made))
+                found.append(Change(instance, name, made, at))
         return found
 
     def _overlaid(
@@ -285,12 +305,6 @@ def _below(path: str, field: FieldShape) -> str:
 
 def _get(instance: Any, name: str) -> Any:
     return instance.get(name) if isinstance(instance, dict) else getattr(instance, name, None)
-
-
-def _setting(instance: Any, name: str, value: Any) -> Callable[[], None]:
-    if isinstance(instance, dict):
-        return partial(instance.__setitem__, name, value)
-    return partial(setattr, instance, name, value)
 
 
 def _located(

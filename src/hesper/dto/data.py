@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, Generic, TypeVar
 
+from hesper.dto.changing import apply
 from hesper.dto.construction import Construction, model_of
 from hesper.dto.shape import Shape
 
@@ -74,8 +75,8 @@ class DTOData(Generic[T]):
         construction = Construction()
         changes = construction.changes(shape, instance, _merged(self._values, kwargs), "")
         construction.end()
-        for change in changes:
-            change()
+        construction.faults += apply(changes)
+        construction.end()
         return instance
 
 
@@ -89,7 +90,8 @@ def _merged(values: Any, kwargs: Mapping[str, Any]) -> Any:
             raise TypeError(f"there is nothing to set {key!r} on in {merged!r:.100}")
         first, _, rest = key.partition("__")
         if rest and first and key not in merged:
-            merged[first] = _merged(merged.get(first, {}), {rest: value})
+            inner = merged.get(first)  # a client may send null for what may be missing
+            merged[first] = _merged({} if inner is None else inner, {rest: value})
         else:
             merged[key] = value
     return merged

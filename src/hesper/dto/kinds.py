@@ -14,6 +14,7 @@ from typing import (
     Any,
     ClassVar,
     Final,
+    Generic,
     Literal,
     NotRequired,
     Required,
@@ -284,6 +285,16 @@ KINDS: Final[tuple[ModelKind, ...]] = (
 """The kinds that need no library to be asked, the more special ones first."""
 
 
+def writes_itself(type_: Any) -> bool:
+    """Whether *type_* is a model of pydantic that no kind accepts, as it has a way of its own."""
+    return (
+        isinstance(type_, type)
+        and hasattr(type_, "__pydantic_fields__")
+        and not hasattr(type_, "__dataclass_fields__")
+        and not PydanticKind().accepts(type_)
+    )
+
+
 def is_mapped(type_: Any) -> bool:
     """Whether *type_* is a class that SQLAlchemy maps to a table."""
     return hasattr(type_, "__mapper__")
@@ -296,9 +307,33 @@ def hints_of(type_: Any) -> dict[str, Any]:
         ImproperlyConfiguredException: A name in them cannot be resolved.
     """
     try:
-        return get_type_hints(type_, localns={type_.__name__: type_}, include_extras=True)
+        hints = get_type_hints(type_, localns={type_.__name__: type_}, include_extras=True)
     except NameError as error:
         raise unresolved(type_, error) from None
+    arguments = arguments_of_bases(type_, {})
+    # A typed dictionary repeats the keys of its bases, which are not among its ancestors.
+    is_dictionary = hasattr(type_, "__required_keys__")
+    owners = {
+        name: owner
+        for owner in (arguments if is_dictionary else reversed(type_.__mro__))
+        for name in inspect.get_annotations(owner)
+    }
+    return {
+        name: with_arguments(hint, arguments.get(owners.get(name), {}))
+        for name, hint in hints.items()
+    }
+
+
+def arguments_of_bases(type_: Any, own: Mapping[Any, Any]) -> dict[Any, Mapping[Any, Any]]:
+    """Return what the type variables of a class and of its generic bases stand for, by class."""
+    found: dict[Any, Mapping[Any, Any]] = {type_: own}
+    for base in vars(type_).get("__orig_bases__", type_.__bases__):
+        origin = get_origin(base) or base
+        if isinstance(origin, type) and origin is not Generic:
+            inner = [with_arguments(argument, own) for argument in get_args(base)]
+            parameters = getattr(origin, "__parameters__", ())
+            found |= arguments_of_bases(origin, dict(zip(parameters, inner, strict=False)))
+    return found
 
 
 def unresolved(type_: Any, error: NameError) -> ImproperlyConfiguredException:

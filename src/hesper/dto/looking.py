@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 
 from hesper._signature import is_union, unaliased
-from hesper.dto.kinds import KINDS, ModelKind, is_mapped
+from hesper.dto.field import marked
+from hesper.dto.kinds import KINDS, ModelKind, hints_of, is_mapped, writes_itself
 from hesper.dto.shape import (
     COLLECTIONS,
     MAPPINGS,
@@ -46,10 +47,49 @@ def kind_of(annotation: Any, kinds: Iterable[ModelKind] = KINDS) -> ModelKind | 
 
 def mentions_model(annotation: Any, kinds: Iterable[ModelKind] = KINDS) -> bool:
     """Whether an annotation is a model, or has one inside."""
-    annotation = unaliased(annotation)
+    return _mentions_model(annotation, tuple(kinds), set())
+
+
+def _mentions_model(annotation: Any, kinds: tuple[ModelKind, ...], seen: set[Any]) -> bool:
+    annotation = bare_type(annotation)
     if kind_of(annotation, kinds) is not None:
         return True
-    return any(mentions_model(inner, kinds) for inner in get_args(annotation))
+    inside = get_args(annotation)
+    type_ = get_origin(annotation) or annotation
+    if isinstance(type_, type) and type_ not in seen:
+        seen.add(type_)
+        if writes_itself(type_):
+            if _is_marked(type_):
+                return True
+            inside += _root_of(type_)
+        elif issubclass(type_, tuple) and hasattr(type_, "_fields"):
+            inside += tuple(hints_of(type_).values())
+    return any(_mentions_model(inner, kinds, seen) for inner in inside)
+
+
+def _is_marked(model: Any) -> bool:
+    """Whether something is said of a field of pydantic, which the model's own way ignores."""
+    metadata = (field.metadata for field in model.__pydantic_fields__.values() if field.metadata)
+    return any(marked(Annotated[(None, *extras)]).mark is not None for extras in metadata)
+
+
+def _root_of(model: Any) -> tuple[Any, ...]:
+    fields = model.__pydantic_fields__
+    return (fields["root"].annotation,) if model.__pydantic_root_model__ else ()
+
+
+def bare_type(annotation: Any) -> Any:
+    """Return what is meant by an alias, a `NewType`, `Final` or a type variable with a bound."""
+    while True:
+        annotation = unaliased(annotation)
+        if hasattr(annotation, "__supertype__"):
+            annotation = annotation.__supertype__
+        elif get_origin(annotation) is Final:
+            annotation = get_args(annotation)[0]
+        elif isinstance(annotation, TypeVar) and isinstance(annotation.__bound__, type):
+            annotation = annotation.__bound__
+        else:
+            return annotation
 
 
 def shape_around(
@@ -63,7 +103,7 @@ def shape_around(
         path: The path of the whole.
         loose: Whether it is pydantic's to look into.
     """
-    annotation = unaliased(annotation)
+    annotation = bare_type(annotation)
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         shape = inside(arguments[0], path)

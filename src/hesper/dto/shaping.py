@@ -16,7 +16,7 @@ from hesper._signature import without_extras
 from hesper.dto.config import DTOConfig
 from hesper.dto.field import DTOFieldDefinition, Mark, without_marks
 from hesper.dto.kinds import KINDS, ModelKind, with_arguments
-from hesper.dto.looking import kind_of, mentions_model, shape_around
+from hesper.dto.looking import bare_type, kind_of, mentions_model, shape_around
 from hesper.dto.shape import (
     ChoiceShape,
     Direction,
@@ -175,7 +175,8 @@ class Shaper:
         if self._direction == "out":
             # What is sent may be an instance of a subclass, which has more fields.
             hidden = any(definition.readable for definition in left_out)
-            return not hidden and not type.__subclasses__(type_)
+            # Those of a typed dictionary are not known, and its values are plain dictionaries.
+            return kind.made != "written" and not hidden and not type.__subclasses__(type_)
         # The codecs set fields of dataclasses that the constructor does not take.
         kept = all(not d.settable and kind.made == "validated" for d in left_out)
         forbids = self._forbids(kind, type_) == kind.forbids_unknown(type_)
@@ -242,7 +243,14 @@ class Shaper:
         )
         if shape is not None:
             return shape
+        annotation = bare_type(annotation)
         if kind_of(annotation, self._dto.kinds) is None:
+            if mentions_model(annotation, self._dto.kinds):
+                raise ImproperlyConfiguredException(
+                    f"{self._dto.__name__} cannot look into {annotation} at {path!r}, which holds "
+                    "models of which it is not known what may pass; make it a list, a tuple, a "
+                    "mapping or a model, or exclude it"
+                )
             return PlainShape(annotation=annotation, loose=loose)
         if self._is_configured(path):
             shape = self._model(annotation, path, depth)

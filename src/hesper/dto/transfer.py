@@ -13,7 +13,7 @@ import msgspec
 
 from hesper._signature import without_extras
 from hesper._source import Source
-from hesper.dto.kinds import KINDS, is_mapped
+from hesper.dto.kinds import KINDS, is_mapped, writes_itself
 from hesper.dto.looking import mentions_model
 from hesper.dto.shape import (
     ChoiceShape,
@@ -267,7 +267,9 @@ def _has_parts(member: Shape) -> bool:
     """Whether a member of a union is sent as it is, though it is no scalar."""
     kind = _class_of(member) if is_plain(member) else None
     return isinstance(kind, type) and (
-        issubclass(kind, (Mapping, Collection)) or mentions_model(member.annotation)
+        issubclass(kind, (Mapping, Collection))
+        or writes_itself(kind)
+        or mentions_model(member.annotation)
     )
 
 
@@ -308,4 +310,4 @@ def stray(value: Any) -> Any:
 def is_model(value: object) -> bool:
     """Whether a value is an instance of a model, of whatever kind."""
     kind = type(value)
-    return any(known.accepts(kind) for known in KINDS) or is_mapped(kind)
+    return any(known.accepts(kind) for known in KINDS) or is_mapped(kind) or writes_itself(kind)

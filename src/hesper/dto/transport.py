@@ -19,8 +19,11 @@ from hesper._type_survey import leaves
 from hesper.dto.around import Around
 from hesper.dto.construction import Construction
 from hesper.dto.data import DTOData
+from hesper.dto.kinds import arguments_of_bases
 from hesper.dto.looking import mentions_model
 from hesper.dto.shape import (
+    COLLECTIONS,
+    MAPPINGS,
     ChoiceShape,
     Direction,
     ItemsShape,
@@ -37,6 +40,9 @@ from hesper.response import Response
 
 _REFUSALS = (TypeError, ValueError, ArithmeticError)
 """What a model raises for values that it does not take."""
+
+_OPEN = (Any, object, MISSING, *COLLECTIONS, *MAPPINGS, tuple)
+"""Annotations that do not say what is inside."""
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -240,10 +246,11 @@ def _contents(returns: Any) -> list[Any]:
         kind = get_origin(member) or member
         if not isinstance(kind, type) or not issubclass(kind, Response):
             found.append(member)
-        elif get_args(member):
-            found += members(get_args(member)[0])
-        elif getattr(kind, "__parameters__", ()):
-            found.append(Any)
+        elif not kind.streaming:
+            own = dict(zip(getattr(kind, "__parameters__", ()), get_args(member), strict=False))
+            given = arguments_of_bases(kind, own)[Response]
+            content = next(iter(given.values()), Any)
+            found += [] if content is type(None) else members(content)
     return found
 
 
@@ -253,9 +260,7 @@ def _refuse_misfit(annotation: Any, dto: type[ShapedDTO], option: str, *, own: b
     Raises:
         ImproperlyConfiguredException: The handler names it itself, or models would pass by it.
     """
-    may_be_any = option == "return_dto" and any(
-        leaf in (Any, object, MISSING) for leaf in leaves(annotation)
-    )
+    may_be_any = option == "return_dto" and any(leaf in _OPEN for leaf in leaves(annotation))
     if not own and not may_be_any and not mentions_model(annotation, dto.kinds):
         return
     model = dto.model_type.__name__

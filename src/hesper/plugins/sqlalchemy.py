@@ -20,7 +20,7 @@ from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from hesper._types import Empty
 from hesper.dto import AbstractDTO, DTOFieldDefinition
 from hesper.dto.field import marked
-from hesper.dto.kinds import KINDS, ModelKind, is_mapped
+from hesper.dto.kinds import KINDS, ModelKind, is_mapped, unresolved
 
 __all__ = ("SQLAlchemyDTO", "SQLAlchemyKind")
 
@@ -57,9 +57,13 @@ class SQLAlchemyKind(ModelKind):
                 yield field if self.is_lenient(type_) else _of_dataclass(field, type_)
         for name, descriptor in mapper.all_orm_descriptors.items():
             if isinstance(descriptor, hybrid_property):
+                try:
+                    hints = get_type_hints(descriptor.fget)
+                except NameError as error:
+                    raise unresolved(type_, error) from None
                 yield DTOFieldDefinition(
                     name=name,
-                    annotation=get_type_hints(descriptor.fget).get("return", Any),
+                    annotation=hints.get("return", Any),
                     required=False,
                     settable=False,
                 )
