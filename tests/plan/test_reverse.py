@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hesper import Controller, Hesper, Request, Router, get
@@ -67,6 +67,7 @@ def test_a_value_comes_back_from_the_path_it_went_into(case: tuple[str, Any]) ->
 
 
 @given(st.sampled_from(sorted(set(TYPES) - {"path"})), st.text())
+@example("decimal", "00")
 def test_text_leads_to_the_handler_or_is_refused(kind: str, text: str) -> None:
     app = APPS[kind]
     try:

@@ -8,54 +8,17 @@ search below it visits each node of the tree at most once.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
-from decimal import Decimal
-from math import isinf
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from hesper._plan.path import TYPES, PathParameterSegment, PathTemplate
+from hesper._plan.path_values import CONVERTERS
 from hesper._types import ASGIApp, Receive, Scope, Send
-from hesper.serialization import DECODE_ERRORS, converter
+from hesper.serialization import DECODE_ERRORS
 
 Values: TypeAlias = tuple[Any, ...]
-Convert: TypeAlias = Callable[[str], Any]
 Missing: TypeAlias = Callable[[Scope, Receive, Send, tuple[str, ...]], Awaitable[None]]
-
-# RFC 8259, section 6: one way to write a number, so that a path has one name.
-_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-
-
-def _integer(text: str) -> int:
-    digits = text[1:] if text[0] == "-" else text
-    if not (digits.isascii() and digits.isdigit()) or (digits[0] == "0" and digits != "0"):
-        raise ValueError(text)
-    return int(text)
-
-
-def _number(text: str) -> str:
-    """Return *text* if it is a number written as in JSON."""
-    if _NUMBER.fullmatch(text) is None:
-        raise ValueError(text)
-    return text
-
-
-def _float(text: str) -> float:
-    number = float(_number(text))
-    if isinf(number):
-        raise ValueError(text)
-    return number
-
-
-_CONVERTERS: Final[Mapping[str, Convert]] = {
-    "int": _integer,
-    "float": _float,
-    "decimal": lambda text: Decimal(_number(text)),
-    **{kind: converter(TYPES[kind], ()) for kind in ("uuid", "date", "datetime", "time")},
-    "timedelta": converter(TYPES["timedelta"], ()),
-}
-
 
 _NO_OPTIONS: Final[Mapping[str, Any]] = {}
 
@@ -193,7 +156,7 @@ class Matcher:
             if target is not None and segment:
                 if kind != "str":
                     try:
-                        value: Any = _CONVERTERS[kind](segment)
+                        value: Any = CONVERTERS[kind](segment)
                     except DECODE_ERRORS:
                         continue
                 else:
@@ -292,7 +255,7 @@ def _converted(kind: str, segment: str) -> Any:
     if kind == "str":
         return segment
     try:
-        return _CONVERTERS[kind](segment)
+        return CONVERTERS[kind](segment)
     except DECODE_ERRORS:
         return None
 

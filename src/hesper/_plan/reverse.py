@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -11,8 +11,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from hesper._plan.path import TYPES, PathParameterSegment, PathTemplate
+from hesper._plan.path_values import CONVERTERS
 from hesper.exceptions import NoRouteMatchFoundException
-from hesper.serialization import DECODE_ERRORS, converter, decode_json, encode_json
+from hesper.serialization import DECODE_ERRORS, decode_json, encode_json
 
 
 def reverse_path(name: str, paths: Iterable[PathTemplate], values: Mapping[str, Any]) -> str:
@@ -58,7 +59,8 @@ def _filled(segment: PathParameterSegment, value: Any, name: str) -> str:
         if "/" in text:
             raise ValueError("it has a slash")
         _check_parts([text])
-        _READ[segment.kind](text)
+        if segment.kind != "str":
+            CONVERTERS[segment.kind](text)
         return quote(text, safe="")
     except DECODE_ERRORS as error:
         raise NoRouteMatchFoundException(
@@ -94,8 +96,4 @@ _ALSO: Final[Mapping[type, tuple[type, ...]]] = {
     float: (float, int),
     Decimal: (Decimal, int),
     Path: (PurePath,),
-}
-
-_READ: Final[Mapping[str, Callable[[str], Any]]] = {
-    kind: converter(made) for kind, made in TYPES.items()
 }
