@@ -10,21 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from hesper._compile.endpoint import callers_of
-from hesper._compile.errors import Finish, Recovery, observe
-from hesper._compile.injected import Caller, Resolver
+from hesper._compile.endpoint import finish_of, recovery_of
+from hesper._compile.errors import observe
+from hesper._compile.injected import Resolver
 from hesper._compile.matcher import Matcher, Target
-from hesper._compile.reply import Replies, layer_defaults
 from hesper._compile.routes import Missing, add_plans, within
 from hesper._compile.socket_recovery import socket_recovery_of
-from hesper._compile.work import Worker
 from hesper._plan.graph import Graph, Lasting, Providers, Step
 from hesper._plan.override import Overriding
 from hesper._plan.path import PathTemplate
 from hesper._plan.plan import Plan, plan_layer, plan_route, reading_of
 from hesper._plan.walk import Walk
 from hesper._types import CONNECTION_VALUES, ASGIApp, Receive, Scope, Send
-from hesper.di import Provide
 from hesper.exceptions import ConfigurationError
 from hesper.handlers.mount import mount
 from hesper.layer import Layer, detached
@@ -171,41 +168,20 @@ def _wired(
         for scope_type in ("http", "websocket")
     }
     course = _course(parts, routing["http"], plans, lasting, problems)
-    finish, recovery = _around_routing(routing["http"])
-    socket_recovery = socket_recovery_of(routing["websocket"])
+    plan = routing["http"]
+    recovery, socket_recovery = recovery_of(plan), socket_recovery_of(routing["websocket"])
     matcher = Matcher(Missing(recovery, socket_recovery))
     targets = add_plans(matcher, plans, problems, kept or {})
     if problems:
         raise ConfigurationError(*problems)
-    plan = routing["http"]
     stack: ASGIApp = matcher
     middleware = plan.option("middleware")
     if middleware or plan.after_response:
         limit = plan.option("request_max_body_size")
-        stack = within(middleware, matcher, recovery, socket_recovery, limit, finish)
+        stack = within(middleware, matcher, recovery, socket_recovery, limit, finish_of(plan))
     if _has_connection_values((plan, *plans)):
         stack = _with_values(stack)
     return Wiring(outermost, plans, targets, names, parts, course, routing, lasting, stack)
-
-
-def _around_routing(plan: Plan) -> tuple[Finish, Recovery]:
-    """Return what answers the exceptions of routing and of the app's middleware."""
-    options = vars(plan.handler)
-    finish = Finish(
-        plan.label,
-        options["request_class"],
-        [Caller(plan, step) for step in plan.after_response],
-        Worker(plan),
-    )
-    recovery = Recovery(
-        plan.label,
-        callers_of(plan, "http"),
-        options["request_class"],
-        Replies(layer_defaults(options, 200), options["response_class"]),
-        finish=finish,
-        chain=plan.chain,
-    )
-    return finish, recovery
 
 
 def _course(
@@ -259,7 +235,7 @@ def _lasting_steps(graphs: Sequence[Mapping[Any, Step]]) -> tuple[Step, ...]:
 
 def _has_connection_values(plans: Sequence[Plan]) -> bool:
     return any(
-        isinstance(provide, Provide) and provide.lifetime is Lifetime.CONNECTION
+        provide.lifetime is Lifetime.CONNECTION
         for plan in plans
         for provide in plan.option("dependencies").values()
     )

@@ -32,7 +32,7 @@ from hesper.datastructures import ImmutableState, State
 from hesper.exceptions import LifespanNotStarted, NoRouteMatchFoundException
 from hesper.explanation import Explanation, explain
 from hesper.layer import RULES, Layer
-from hesper.lifespan.hooks import LifespanHook, LifespanManager
+from hesper.lifespan.hooks import LifespanHook, LifespanManager, one_or_several
 from hesper.lifespan.initial import InitialState
 from hesper.lifespan.lifespan import Lifespan, current_lifespan
 from hesper.lifespan.protocol import serve_lifespan
@@ -114,7 +114,7 @@ class Hesper(ApplicationLayer):
         """Read the tree of layers and plan every route."""
         super().__post_init__()
         own = vars(self)
-        if _several(self.on_app_init) or self.plugins:
+        if one_or_several(self.on_app_init) or self.plugins:
             self._initialise()
         for name in ("debug", "problem_details"):
             if not isinstance(own[name], bool):
@@ -122,8 +122,8 @@ class Hesper(ApplicationLayer):
                 raise TypeError(f"{name} takes True or False, not {own[name]!r}")
         if isinstance(own["drain_timeout"], bool) or not _is_time(own["drain_timeout"]):
             raise TypeError(f"drain_timeout takes seconds, 0 or more, not {own['drain_timeout']!r}")
-        own["_before_send"] = _several(self.before_send)
-        own["exception_observers"] = _several(self.after_exception)
+        own["_before_send"] = one_or_several(self.before_send)
+        own["exception_observers"] = one_or_several(self.after_exception)
         parts = LifespanParts(own.pop("lifespan"), self.on_startup, self.on_shutdown)
         documentation = _documentation(self.openapi_config)
         self._serve(wired(self, self.route_handlers, self.path, parts, documentation))
@@ -140,12 +140,12 @@ class Hesper(ApplicationLayer):
             **layered_options(self),
             route_handlers=list(self.route_handlers),
             path=self.path,
-            on_startup=list(_several(self.on_startup)),
-            on_shutdown=list(_several(self.on_shutdown)),
-            lifespan=list(_several(own["lifespan"])),
+            on_startup=list(one_or_several(self.on_startup)),
+            on_shutdown=list(one_or_several(self.on_shutdown)),
+            lifespan=list(one_or_several(own["lifespan"])),
             state=self._initial_state,
-            after_exception=list(_several(self.after_exception)),
-            before_send=list(_several(self.before_send)),
+            after_exception=list(one_or_several(self.after_exception)),
+            before_send=list(one_or_several(self.before_send)),
             drain_timeout=self.drain_timeout,
             debug=self.debug,
             problem_details=self.problem_details,
@@ -153,7 +153,7 @@ class Hesper(ApplicationLayer):
             openapi_config=self.openapi_config,
         )
         own["_amendments"] = []
-        config = initialised(given, _several(self.on_app_init), own["_amendments"])
+        config = initialised(given, one_or_several(self.on_app_init), own["_amendments"])
         own.update({name: getattr(config, name) for name in NAMES if name != "state"})
         own["_initial_state"] = _initial(config.state)
         own.update(dict.fromkeys(RULES, Empty))
@@ -363,10 +363,6 @@ def _own_plans(wiring: Wiring) -> list[Plan]:
 
 def _is_time(given: object) -> bool:
     return isinstance(given, (int, float)) and 0 <= given < float("inf")
-
-
-def _several(given: Any) -> tuple[Any, ...]:
-    return tuple(given) if isinstance(given, (list, tuple)) else (given,)
 
 
 def _sending(send: Send, hooks: tuple[BeforeMessageSendHookHandler, ...], scope: Scope) -> Send:

@@ -44,6 +44,7 @@ from hesper._types import (
     TypeDecodersSequence,
 )
 from hesper.connection import Request, WebSocket
+from hesper.connection.request import DEFAULT_MAX_BODY_SIZE
 from hesper.datastructures import CacheControlHeader, Cookie, ETag, ResponseHeader
 from hesper.di import Provide
 from hesper.params import ParameterDeclaration
@@ -312,7 +313,7 @@ class Layer:
     """The class of websocket objects."""
 
     request_max_body_size: int | Replace[int | None] | None = replace(
-        10_000_000, read=_read_body_size
+        DEFAULT_MAX_BODY_SIZE, read=_read_body_size
     )
     """The largest accepted request body in bytes; `None` means no limit."""
 

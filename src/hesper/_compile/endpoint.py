@@ -190,8 +190,8 @@ def recovery_of(plan: Plan) -> Recovery:
         plan.option("request_class"),
         Replies(defaults_of(plan), plan.option("response_class")),
         finish_of(plan),
-        plan.handler,
-        (*plan.chain[:-1], plan.handler),
+        plan.route_handler,
+        plan.layers,
     )
 
 
@@ -217,7 +217,7 @@ def finish_of(plan: Plan) -> Finish:
         [Caller(plan, step) for step in plan.after_response],
         Worker(plan),
         handler.background if isinstance(handler, HTTPRouteHandler) else None,
-        handler,
+        plan.route_handler,
     )
 
 

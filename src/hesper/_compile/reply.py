@@ -175,7 +175,8 @@ def encoder_of(plan: Plan) -> Callable[[Any], bytes]:
 
 def media_type_of(plan: Plan) -> str | None:
     """Return the media type of a route's plain results, if its handler says."""
-    declared = defaults_of(plan).media_type
+    handler = plan.handler
+    declared = handler.media_type if isinstance(handler, HTTPRouteHandler) else None
     if declared is not None or plan.result is Result.UNKNOWN:
         return declared
     return MediaType.TEXT if plan.result in {Result.TEXT, Result.RAW} else MediaType.JSON
@@ -184,6 +185,8 @@ def media_type_of(plan: Plan) -> str | None:
 def defaults_of(plan: Plan) -> Defaults:
     """Return what a route says about its responses."""
     handler, options = plan.handler, vars(plan.handler)
+    if not plan.is_route:  # what is answered without a route is nobody's success
+        return layer_defaults(options, 200)
     if isinstance(handler, HTTPRouteHandler):
         defaults = layer_defaults(options, handler.default_status, handler.media_type)
     else:
@@ -216,7 +219,7 @@ def precondition_of(plan: Plan) -> bytes | None:
     """Return the entity tag by which a route's requests are judged before its handler is called."""
     if set(plan.methods) <= {"GET", "HEAD"}:
         return None
-    return dict(defaults_of(plan).success_headers).get(b"etag")
+    return dict(_success_headers(plan)).get(b"etag")
 
 
 def layer_defaults(

@@ -73,6 +73,16 @@ class Plan:
             return "routing"
         return f"{'/'.join(self.methods) or self.scope_type.upper()} {self.path}"
 
+    @property
+    def route_handler(self) -> BaseRouteHandler | None:
+        """The resolved handler that connections are routed to, if there is one."""
+        return self.handler if self.is_route else None
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, outermost first, the handler in its resolved form."""
+        return (*self.chain[:-1], self.handler) if self.is_route else self.chain
+
     def with_providers(self, providers: Mapping[Any, Step]) -> Plan:
         """Return a copy that knows *providers*, for what nobody knew of at start-up."""
         return self.changed(providers=providers, is_started=False)

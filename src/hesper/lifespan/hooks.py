@@ -92,7 +92,7 @@ def read_hooks(given: Any, kind: str, available: Available) -> tuple[LifespanCal
         available: What they can be given, and where problems are added.
     """
     calls: list[LifespanCall] = []
-    for function in _several(given):
+    for function in one_or_several(given):
         is_manager = isinstance(function, AbstractAsyncContextManager)
         if is_manager or _is_generator(function):
             name = LifespanCall(function, is_manager=is_manager).name
@@ -113,7 +113,7 @@ def read_managers(given: Any, available: Available) -> tuple[LifespanCall, ...]:
         available: What they can be given, and where problems are added.
     """
     calls: list[LifespanCall] = []
-    for function in _several(given):
+    for function in one_or_several(given):
         if isinstance(function, AbstractAsyncContextManager):
             calls.append(LifespanCall(function, is_manager=True))
         elif _is_generator(function) or inspect.iscoroutinefunction(function):
@@ -137,7 +137,8 @@ def not_a_manager(made: object) -> TypeError:
     )
 
 
-def _several(given: Any) -> tuple[Any, ...]:
+def one_or_several(given: Any) -> tuple[Any, ...]:
+    """Return what an option holds that takes one thing or a list of them."""
     return tuple(given) if isinstance(given, (list, tuple)) else (given,)
 
 
