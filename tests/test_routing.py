@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from hesper import Controller, Hesper, Request, Router, get, head, post, put, route, websocket
 from hesper._plan.path import TYPES
+from hesper._types import Message, Scope
 from hesper.connection import WebSocket
-from hesper.exceptions import ConfigurationError
+from hesper.exceptions import ConfigurationError, WebSocketDisconnect
 from hesper.serialization import DECODE_ERRORS, converter
 from hesper.testing import TestClient
 from tests.asgi_driver import answer
@@ -233,6 +234,36 @@ def test_an_unknown_path_is_404_whatever_the_method(method: str) -> None:
     assert answer(Hesper([handler("/a")]), method, "/b").status == 404
 
 
+def test_a_websocket_to_an_unknown_path_is_refused_after_a_request_was() -> None:
+    with TestClient(Hesper([handler("/a")])) as client:
+        for _ in range(2):
+            assert client.get("/b").status_code == 404
+            with pytest.raises(WebSocketDisconnect), client.websocket_connect("/b"):
+                raise AssertionError("it was accepted")
+
+
+def test_every_unknown_path_is_observed() -> None:
+    seen: list[str] = []
+
+    def observe(error: Exception, scope: Scope) -> None:
+        seen.append(f"{type(error).__name__} {scope['path']}")
+
+    app = Hesper([handler("/a")], after_exception=observe)
+    for path in ("/b", "/b", "/c"):
+        assert answer(app, "GET", path).status == 404
+    assert seen == [f"NotFoundException /{name}" for name in "bbc"]
+
+
+def test_no_two_refusals_share_their_headers() -> None:
+    async def mark(message: Message, scope: Scope) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"].append((b"x-mark", b"1"))
+
+    app = Hesper([handler("/a")], before_send=mark)
+    for method, path in [("GET", "/b"), ("POST", "/a")] * 3:
+        assert answer(app, method, path).all("x-mark") == ["1"]
+
+
 @pytest.mark.parametrize("method", ["get", "__init__", "below", "FOO", ""])
 def test_a_strange_method_selects_nothing(method: str) -> None:
     app = Hesper([handler("/a"), handler("/{x:int}")])
@@ -431,6 +462,23 @@ def test_any_table_of_routes_is_searched_as_by_trying_everything(
 ) -> None:
     assume(table)
     app = Hesper([handler("/" + "/".join(template), own) for template, own in table])
+    check(app, table, path, method)
+
+
+@given(tables(), st.lists(st.tuples(TARGETS, METHODS), min_size=2, max_size=8))
+@example([(("a",), "GET"), (("{x:str}",), "POST")], [("/a", "HEAD"), ("/a", "POST")])
+@example([(("a",), "GET")], [("/a", "POST"), ("/a", "GET"), ("/b", "GET"), ("/b", "HEAD")])
+def test_no_request_changes_what_the_next_one_gets(
+    table: list[tuple[tuple[str, ...], str]], requests: list[tuple[str, str]]
+) -> None:
+    assume(table)
+    app = Hesper([handler("/" + "/".join(template), own) for template, own in table])
+    for path, method in [*requests, *requests]:
+        check(app, table, path, method)
+
+
+def check(app: Hesper, table: list[tuple[tuple[str, ...], str]], path: str, method: str) -> None:
+    """Check that *app* answers as trying every route of *table* tells."""
     expected = naive(table, path, method)
     reply = answer(app, method, path, path=path)
     if isinstance(expected, set):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple, NewType, TypedDict
 from uuid import UUID
 
@@ -455,6 +457,27 @@ def test_no_text_in_fields_becomes_a_number_that_is_not_finite(
     sent = msgspec.json.decode(msgspec.json.encode(value).replace(b"?", text.encode()))
     with pytest.raises(DECODE_ERRORS):
         converter(type_)(sent)
+
+
+INTEGERS = st.one_of(
+    st.integers().map(str),
+    st.text("0123456789-+. eE_\u0663\u00b2", max_size=6),
+    st.text("0123456789", min_size=1, max_size=40),
+)
+
+
+@given(INTEGERS, st.sampled_from([int, int | None, Annotated[int, msgspec.Meta(ge=1, lt=100)]]))
+@example("9" * 5000, int)
+@example("007", int)
+def test_text_becomes_the_integer_that_msgspec_makes_of_it(text: str, type_: Any) -> None:
+    def outcome(convert: Callable[[str], object]) -> object:
+        try:
+            return convert(text)
+        except DECODE_ERRORS as error:
+            return type(error), str(error)
+
+    general = partial(msgspec.convert, type=type_, strict=False)
+    assert outcome(converter(type_)) == outcome(general)
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])

@@ -174,11 +174,12 @@ def _wired(
     targets = add_plans(matcher, plans, problems, kept or {})
     if problems:
         raise ConfigurationError(*problems)
-    stack: ASGIApp = matcher
+    stack: ASGIApp = matcher.serve
     middleware = plan.option("middleware")
     if middleware or plan.after_response:
-        limit = plan.option("request_max_body_size")
-        stack = within(middleware, matcher, recovery, socket_recovery, limit, finish_of(plan))
+        limit, finish = plan.option("request_max_body_size"), finish_of(plan)
+        to_come = matcher.options_of
+        stack = within(middleware, stack, recovery, socket_recovery, limit, finish, options=to_come)
     if _has_connection_values((plan, *plans)):
         stack = _with_values(stack)
     return Wiring(outermost, plans, targets, names, parts, course, routing, lasting, stack)

@@ -87,8 +87,8 @@ class _Finder:
         return _Match(self._plan, scope["path_params"], (), rest)
 
 
-def _missing(_scope: Scope, _receive: Receive, _send: Send, methods: tuple[str, ...]) -> Any:
-    return _Match(None, {}, methods, "")
+def _missing(methods: tuple[str, ...]) -> Any:
+    return lambda _scope, _receive, _send: _Match(None, {}, methods, "")
 
 
 def _match(plans: Sequence[Plan], method: str, path: str) -> _Match:
@@ -103,7 +103,7 @@ def _match(plans: Sequence[Plan], method: str, path: str) -> _Match:
     kind = "websocket" if method == "WEBSOCKET" else "http"
     scope: Scope = {"type": kind, "method": method, "path": path, "root_path": ""}
     unused: Any = None
-    return cast("_Match", matcher(scope, unused, unused))
+    return cast("_Match", matcher.serve(scope, unused, unused))
 
 
 def explain(plans: Sequence[Plan], application: Layer, method: str, path: str) -> Explanation:

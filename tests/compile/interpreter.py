@@ -312,8 +312,8 @@ class Interpreter:
             raise UnsupportedMediaTypeException(
                 "the body's content-type is missing; send application/json"
             )
-        if declared[0].partition(b";")[0].strip().lower() != b"application/json":
-            shown = repr(declared[0].decode())
+        if declared[-1].partition(b";")[0].strip().lower() != b"application/json":
+            shown = repr(declared[-1].decode())
             raise UnsupportedMediaTypeException(f"the body is {shown}, not application/json")
 
     # Responses

@@ -233,6 +233,12 @@ def test_json_is_read_from_json_media_types(media_type: str) -> None:
     assert decoded(dict[str, int], (("content-type", media_type),), b'{"a":1}') == {"a": 1}
 
 
+def test_of_several_content_types_the_last_one_counts() -> None:
+    lines = (("content-type", "text/plain"), ("content-type", "application/json"))
+    assert decoded(dict[str, int], lines, b'{"a":1}') == {"a": 1}
+    assert refused(dict[str, int], lines[::-1], b'{"a":1}').status == 415
+
+
 @pytest.mark.parametrize(
     "media_type",
     [

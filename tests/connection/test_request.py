@@ -298,6 +298,11 @@ async def test_the_content_type_is_that_of_the_header() -> None:
     assert request.content_type is request.content_type
 
 
+async def test_of_several_content_types_the_last_one_counts() -> None:
+    lines = [(b"content-type", b"text/plain"), (b"content-type", b"application/json")]
+    assert post(headers=lines)[0].content_type == ("application/json", {})
+
+
 @pytest.mark.parametrize(
     ("value", "parsed"),
     [

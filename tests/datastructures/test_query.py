@@ -81,9 +81,9 @@ def test_what_is_encoded_is_read_back(pairs: list[tuple[str, str]]) -> None:
 def test_time_is_linear_in_the_length(unit: bytes) -> None:
     def seconds(count: int) -> float:
         query = unit * count
-        started = time.perf_counter()
+        started = time.thread_time()
         parse_query_string(query)
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
     # 16 times the length would take 256 times as long in quadratic time.
     short = min(seconds(4_000) for _ in range(5))

@@ -27,6 +27,22 @@ def test_an_asgi_handler_answers_every_method(method: str) -> None:
     assert found.text == ("" if method == "HEAD" else f"{method} |/app")
 
 
+@pytest.mark.parametrize("path", ["/app", "/{name:str}", "/deep/app", "/deep/{name:str}"])
+def test_an_asgi_handler_is_found_beside_static_routes(path: str) -> None:
+    @get("/deep/static")
+    async def static() -> str:
+        return "static"
+
+    @asgi(path)
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await show(scope, receive, send)
+
+    both, asked = Hesper([static, app]), path.replace("{name:str}", "any")
+    assert answer(both, "GET", asked).text == f"GET |{asked}"
+    assert answer(both, "GET", "/deep/static").text == "static"
+    assert answer(both, "GET", "/deep/static/not").status == 404
+
+
 def test_an_asgi_handler_has_its_path_alone() -> None:
     @asgi("/app")
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

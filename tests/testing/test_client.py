@@ -24,6 +24,8 @@ from tests.testing.apps import Lifespan, answer, answer_json, body, http, read, 
 def _no_thread_is_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)  # one that has been told to end may be on its way
     assert set(threading.enumerate()) == before
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, TypeAlias, get_args, get_origin, get_t
 
 import msgspec
 
+from hesper._conversions import decoder_for
 from hesper._plan.annotations import is_sequence
 from hesper._plan.arguments import Argument, Source
 from hesper._signature import members, without_extras
@@ -106,7 +107,13 @@ class Decoders:
             return None
         if argument.source is Source.PATH_PARAMETER and without_extras(annotation) is str:
             return _text_of_path(annotation, self._type_decoders)
-        return None if annotation is str else converter(annotation, self._type_decoders)
+        if annotation is str or (argument.takes_several and self._is_plain_list(annotation)):
+            return None
+        return converter(annotation, self._type_decoders)
+
+    def _is_plain_list(self, annotation: Any) -> bool:
+        """Whether values are wanted in the form in which a request has several: a list of text."""
+        return annotation == list[str] and decoder_for(annotation, self._type_decoders) is None
 
     def _body(self, argument: Argument, body: Body | None) -> Decoder | None:
         annotation = argument.annotation
@@ -238,7 +245,9 @@ def check_media_type(wanted: str) -> MediaTypeCheck:
     suffix = b"+json" if wanted == RequestEncodingType.JSON else None
 
     def check(scope: Scope) -> None:
-        for name, value in scope["headers"]:
+        # PERF: from the end, where most clients say what they send. Of several lines the last one
+        # counts, as in `Request.content_type` (Fetch, "extract a MIME type").
+        for name, value in reversed(scope["headers"]):
             if name == b"content-type":
                 if value == plain:
                     return

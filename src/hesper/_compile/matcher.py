@@ -8,7 +8,7 @@ search below it visits each node of the tree at most once.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -18,7 +18,8 @@ from hesper._types import ASGIApp, Receive, Scope, Send
 from hesper.serialization import DECODE_ERRORS
 
 Values: TypeAlias = tuple[Any, ...]
-Missing: TypeAlias = Callable[[Scope, Receive, Send, tuple[str, ...]], Awaitable[None]]
+Missing: TypeAlias = Callable[[tuple[str, ...]], ASGIApp]
+"""Returns what answers a connection without endpoint, by the methods that its path has."""
 
 _NO_OPTIONS: Final[Mapping[str, Any]] = {}
 
@@ -45,6 +46,7 @@ class Node:
         "any",
         "below",
         "http",
+        "is_closed",
         "mount",
         "parameters",
         "rest",
@@ -53,7 +55,7 @@ class Node:
 
     def __init__(self) -> None:
         self.below: dict[str, Node] = {}
-        self.parameters: list[tuple[str, Node]] = []
+        self.parameters: list[Branch] = []
         """Nodes below by the kind of parameter, the strictest kind first."""
         self.rest: Node | None = None
         """Where a `path` parameter takes all that follows."""
@@ -63,6 +65,8 @@ class Node:
         """What takes all methods, and websockets."""
         self.mount: Target | None = None
         """What takes all that, here and below."""
+        self.is_closed = False
+        """Whether a path that ends below, or goes on, is known as a whole or not at all."""
 
     def child(self, segment: str | PathParameterSegment) -> Node:
         """Return the node below for *segment*, made if there is none."""
@@ -74,14 +78,18 @@ class Node:
         if segment.kind == "path":
             self.rest = self.rest or Node()
             return self.rest
-        for kind, node in self.parameters:
+        for kind, _, node in self.parameters:
             if kind == segment.kind:
                 return node
         node = Node()
-        self.parameters.append((segment.kind, node))
+        self.parameters.append((segment.kind, CONVERTERS.get(segment.kind), node))
         if len(self.parameters) > 1:
-            self.parameters.sort(key=lambda pair: list(TYPES).index(pair[0]))
+            self.parameters.sort(key=lambda branch: list(TYPES).index(branch[0]))
         return node
+
+
+Branch: TypeAlias = tuple[str, Callable[[str], Any] | None, Node]
+"""A kind of parameter, what converts its text (`None` if any is taken as it is), what follows."""
 
 
 class Found(NamedTuple):
@@ -93,22 +101,32 @@ class Found(NamedTuple):
     """What is left of the path, where a mount was found."""
 
 
+class Refusing(NamedTuple):
+    """What a static path says to the methods that it has not."""
+
+    methods: Container[str]
+    refuse: ASGIApp
+
+
 class Matcher:
-    """Hands each connection to its endpoint; the innermost ASGI app of an application.
+    """Hands each connection to its endpoint; what it serves by is an app's innermost ASGI app.
 
     Lives as long as the application, which it does not know.
 
     Args:
-        missing: Answers a connection without endpoint: called with the methods that its path has,
-            none if there is no such path.
+        missing: Makes what answers connections without endpoint; called with the methods that
+            their path has, none if there is no such path.
     """
 
-    __slots__ = ("__weakref__", "_last", "_missing", "_root", "_static")
+    __slots__ = ("__weakref__", "_last", "_missing", "_nowhere", "_refusing", "_root", "_static")
 
     def __init__(self, missing: Missing) -> None:
         self._missing = missing
+        self._nowhere = missing(())
         self._root = Node()
         self._static: dict[str, dict[str, Target]] = {}
+        # By static path, once one was asked with a method that it has not.
+        self._refusing: dict[str, Refusing] = {}
         self._last: dict[str, Node] = {}
 
     def node(self, path: PathTemplate) -> Node:
@@ -126,43 +144,66 @@ class Matcher:
     def complete(self) -> None:
         """Prepare for searching, once all endpoints are in their places."""
         for above, place in list(self._last.items()):
-            neighbours = [*place.below.values(), *(node for _, node in place.parameters)]
+            neighbours = [*place.below.values(), *(node for *_, node in place.parameters)]
             if any(node.any or node.mount for node in neighbours):
                 del self._last[above]
+        self._close("", self._root)
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def _close(self, above: str, place: Node) -> None:
+        """Note where a last segment, if its path is not known as a whole, leads nowhere."""
+        if place.parameters or place.rest is not None or place.mount is not None:
+            return
+        place.is_closed = not any(node.any or node.mount for node in place.below.values())
+        if place.is_closed:
+            self._last[above] = place
+        for segment, node in place.below.items():
+            if node.below:
+                self._close(f"{above}/{segment}", node)
+
+    def serve(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Return the endpoint's coroutine for a connection.
 
         Not a coroutine function itself: that would be one more frame under each request.
         """
+        # PERF: what is called is put into a local first, or CPython would search its class for it.
         path: str = scope["path"]
-        root_path: str = scope.get("root_path", "")
+        root_path: str | None = scope.get("root_path")
         if root_path:
             path = below_root(path, root_path)
         if scope["type"] != "http":
             return self._search(path, None, scope, receive, send)
         method: str = scope["method"]
         static = self._static.get(path)
-        if static is not None and method in static:
+        if static is not None:
             scope["path_params"] = {}
-            return static[method].endpoint(scope, receive, send)
+            if method in static:
+                endpoint = static[method].endpoint
+                return endpoint(scope, receive, send)
+            known = self._refusing.get(path)
+            if known is None or method in known.methods:
+                return self._search(path, method, scope, receive, send)
+            refuse = known.refuse
+            return refuse(scope, receive, send)
         # PERF: most parameters stand alone at the end, so that one look-up finds their place. It
         # is the one that the search would find first: all before it is static, and no neighbour
         # takes connections whatever their method.
         above, slash, segment = path.rpartition("/")
-        place = self._last.get(above) if slash else None
-        for kind, node in place.parameters if place is not None else ():
-            target = node.http.get(method)
-            if target is not None and segment:
-                if kind != "str":
+        place = self._last.get(above) if slash and segment else None
+        if place is not None:
+            if place.is_closed:
+                scope["path_params"] = {}
+                refuse = self._nowhere
+                return refuse(scope, receive, send)
+            for _, convert, node in place.parameters:
+                target = node.http.get(method)
+                if target is not None:
                     try:
-                        value: Any = CONVERTERS[kind](segment)
+                        value = segment if convert is None else convert(segment)
                     except DECODE_ERRORS:
                         continue
-                else:
-                    value = segment
-                scope["path_params"] = {target.names[0]: value}
-                return target.endpoint(scope, receive, send)
+                    scope["path_params"] = {target.names[0]: value}
+                    endpoint = target.endpoint
+                    return endpoint(scope, receive, send)
         return self._search(path, method, scope, receive, send)
 
     def options_of(self, scope: Scope) -> Mapping[str, Any]:
@@ -187,7 +228,10 @@ class Matcher:
         found = self._found(path, method, allowed)
         if found is None:
             scope["path_params"] = {}
-            return self._missing(scope, receive, send, tuple(allowed))
+            refuse = self._missing(tuple(allowed))
+            if path in self._static:
+                self._refusing[path] = Refusing(allowed, refuse)
+            return refuse(scope, receive, send)
         target = found.target
         if found.rest is not None:
             scope = _mounted(scope, path, found.rest)
@@ -213,6 +257,12 @@ def _find(
         method: The HTTP method; `None` for a websocket.
         allowed: Takes the methods of places that fit the path but not the method.
     """
+    # PERF: where static segments alone lead on, there is nothing to come back to.
+    while index < len(segments) and not (node.parameters or node.rest or node.mount):
+        child = node.below.get(segments[index])
+        if child is None:
+            return None
+        node, index = child, index + 1
     if index == len(segments):
         target = (node.websocket if method is None else node.http.get(method)) or node.any
         if target is not None:
@@ -225,10 +275,10 @@ def _find(
     below = node.below.get(segment)
     if below is not None:
         found = _find(below, segments, index + 1, values, method, allowed)
-    for kind, child in node.parameters:
+    for _, convert, child in node.parameters:
         if found is not None:
             return found
-        value = _converted(kind, segment)
+        value = _converted(convert, segment)
         if value is not None:
             found = _find(child, segments, index + 1, (*values, value), method, allowed)
     if found is None and node.rest is not None and segment:
@@ -248,14 +298,12 @@ def _mounted(scope: Scope, path: str, rest: str) -> Scope:
     return {**scope, "root_path": scope.get("root_path", "") + above}
 
 
-def _converted(kind: str, segment: str) -> Any:
-    """Return the value of a segment; `None` if it is not of that kind."""
-    if not segment:
-        return None
-    if kind == "str":
-        return segment
+def _converted(convert: Callable[[str], Any] | None, segment: str) -> Any:
+    """Return the value of a segment; `None` if it is not of the kind that *convert* makes."""
+    if not segment or convert is None:
+        return segment or None
     try:
-        return CONVERTERS[kind](segment)
+        return convert(segment)
     except DECODE_ERRORS:
         return None
 

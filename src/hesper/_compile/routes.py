@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from hesper._compile.disconnect import ended_when_gone
 from hesper._compile.endpoint import build_endpoint, finish_of, recovery_of
@@ -69,6 +69,7 @@ def within(
     max_body_size: int | None,
     finish: Finish | None = None,
     plan: Plan | None = None,
+    options: Callable[[Scope], Mapping[str, Any]] | None = None,
 ) -> ASGIApp:
     """Return *app* inside *middleware*, the first outermost.
 
@@ -80,8 +81,8 @@ def within(
         max_body_size: The bytes that a body may have which middleware reads; None for any number.
         finish: Does what follows a response, where nothing inside has done it.
         plan: The route that the middleware is for; None where routing is still to come.
+        options: Returns the `opt` of the route to come, where routing is still to come.
     """
-    options = app.options_of if isinstance(app, Matcher) else None
     for factory in reversed(middleware):
         app = _inside(factory, app, plan, options)
     route_handler = None if plan is None else plan.handler
@@ -239,43 +240,78 @@ def _add_implied(node: Node) -> None:
 
 
 class Missing:
-    """Answers connections that have no endpoint; lives as long as its app.
+    """Makes what answers connections that have no endpoint; lives as long as its app.
 
     Args:
         recovery: Answers the exceptions of routing.
         socket_recovery: Answers those of websockets.
     """
 
-    __slots__ = ("__weakref__", "_constant", "_recovery", "_socket_recovery")
+    __slots__ = ("__weakref__", "_made", "_recovery", "_socket_recovery")
 
     def __init__(self, recovery: Recovery, socket_recovery: SocketRecovery) -> None:
         self._recovery = recovery
         self._socket_recovery = socket_recovery
         # By the methods of a path, of which the tree holds few combinations; none for 404.
-        self._constant: dict[tuple[str, ...], Prepared | None] = {}
+        self._made: dict[tuple[str, ...], ASGIApp] = {}
 
-    async def __call__(
-        self, scope: Scope, receive: Receive, send: Send, methods: tuple[str, ...]
+    def __call__(self, methods: tuple[str, ...]) -> ASGIApp:
+        """Return what answers 405 with the methods that a path has, 404 if it has none."""
+        if methods not in self._made:
+            refusal = Refusal(methods, self._recovery, self._socket_recovery)
+            self._made[methods] = refusal.serve
+        return self._made[methods]
+
+
+_ANSWERED_OTHERWISE: Final = frozenset({"HEAD", "OPTIONS", None})
+"""The methods whose refusal is not the same as all others'; a websocket has none."""
+
+
+class Refusal:
+    """Answers connections to paths that have the same methods, or none; lives as long as its app.
+
+    Args:
+        methods: The methods.
+        recovery: Answers the exceptions of routing.
+        socket_recovery: Answers those of websockets.
+    """
+
+    __slots__ = ("__weakref__", "_constant", "_methods", "_recovery", "_socket_recovery")
+
+    def __init__(
+        self, methods: tuple[str, ...], recovery: Recovery, socket_recovery: SocketRecovery
     ) -> None:
-        """Answer 405 with the methods that the path has, 404 if it has none."""
+        self._methods = methods
+        self._recovery = recovery
+        self._socket_recovery = socket_recovery
+        self._constant: Prepared | None = None
+        """The response, once it was sent and is known to be always the same."""
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection."""
+        constant = self._constant
+        if constant is None or scope.get("method") in _ANSWERED_OTHERWISE:
+            await self._answer(scope, receive, send)
+            return
+        # PERF: two messages, and nothing that this connection does not need.
+        # The header list sent is the connection's own: middleware may edit it.
+        headers = constant.headers.copy()
+        await send({"type": "http.response.start", "status": constant.status, "headers": headers})
+        await send({"type": "http.response.body", "body": constant.body})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        methods, error = self._methods, _error(self._methods)
         if scope["type"] == "websocket":
             socket = self._socket_recovery.websocket_class(scope, receive, send)
-            await self._socket_recovery(NotFoundException(), socket)
-            return
-        if methods and scope["method"] == "OPTIONS":
+            await self._socket_recovery(error, socket)
+        elif methods and scope["method"] == "OPTIONS":
             # RFC 9110, section 9.3.7: what a path that declares no OPTIONS answers.
             response = Response(None, status_code=204, headers={"allow": _allow(methods)})
             await self._recovery.respond(response, scope, receive, send)
-            return
-        if methods not in self._constant:
-            self._constant[methods] = self._recovery.constant(_error(methods), scope)
-        constant = self._constant[methods]
-        if constant is None or scope["hesper_app"].exception_observers:
-            await self._recovery(_error(methods), scope, receive, send)
         else:
-            # The header list sent is the connection's own: middleware may edit it.
-            reply = Prepared(constant.status, constant.headers.copy(), constant.body)
-            await reply(scope, receive, send)
+            if not scope["hesper_app"].exception_observers:
+                self._constant = self._recovery.constant(error, scope)
+            await self._recovery(error, scope, receive, send)
 
 
 def _allow(methods: tuple[str, ...]) -> str:

@@ -29,7 +29,7 @@ from hesper._signature import MISSING, without_extras
 from hesper._source import Source
 from hesper._types import LIFESPAN_KEY
 from hesper.connection import ASGIConnection
-from hesper.connection.request import read_body
+from hesper.connection.request import RUNNING, body_in_parts, kept_body, read_body
 from hesper.datastructures import Headers, ImmutableMultiDict, State, parse_query_string
 from hesper.enums import RequestEncodingType
 from hesper.layer import changes_of
@@ -201,22 +201,40 @@ class ValueWriter:
 
     def _body(self, argument: Argument) -> str:
         """Write what reads the body; one that may be left out has a media type if it is there."""
-        source = self._source
-        limit = self._plan.option("request_max_body_size")
-        body = source.local("body")
-        read = f"{body} = await {source.bind('read_body', read_body)}(scope, receive, {limit!r})"
-        if argument.body is None:
-            source.add(read)
-            return body
-        check = f"{source.bind('check_media_type', _check_of(argument.body))}(scope)"
-        if argument.default is MISSING:
+        source, body = self._source, self._source.local("body")
+        check = None
+        if argument.body is not None:
+            check = f"{source.bind('check_media_type', _check_of(argument.body))}(scope)"
+        if check is not None and argument.default is MISSING:
             source.add(check)
-            source.add(read)
-        else:
-            source.add(read)
+            check = None
+        self._write_reading(body)
+        if check is not None:
             with source.block(f"if {body}:"):
                 source.add(check)
         return body
+
+    def _write_reading(self, body: str) -> None:
+        """Write what `read_body` does.
+
+        PERF: here, as a coroutine more for each request costs more than what it does.
+        """
+        source, limit = self._source, self._plan.option("request_max_body_size")
+        bind, message = source.bind, source.local("message")
+        closer = [f"{message}.get('more_body')", f"{message}['type'] != 'http.request'"]
+        closer += [] if limit is None else [f"len({body}) > {limit}"]
+        with source.block("if 'hesper_body' in scope:"):
+            source.add(f"{body} = {bind('kept_body', kept_body)}(scope, {limit})")
+        with source.block("else:"):
+            source.add(f"scope['hesper_body'] = {bind('RUNNING', RUNNING)}")
+            source.add(f"{message} = await receive()")
+            source.add(f"{body} = {message}.get('body', b'')")
+            with source.block(f"if {' or '.join(closer)}:"):
+                parts = (
+                    f"{bind('body_in_parts', body_in_parts)}(scope, receive, {limit}, {message})"
+                )
+                source.add(f"{body} = await {parts}")
+            source.add(f"scope['hesper_body'] = {body}")
 
     def _checked_value(self, argument: Argument, body: str) -> str:
         raw = self._raw(argument, body)

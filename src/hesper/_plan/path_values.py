@@ -8,20 +8,24 @@ from decimal import Decimal
 from math import isinf
 from typing import Any, Final
 
+import msgspec
+
 from hesper._plan.path import TYPES
 from hesper.serialization import converter
 
 # RFC 8259, section 6: one way to write a number, so that a path has one name.
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
+_decode_integer: Final = msgspec.json.Decoder(int).decode
 _NOT_A_NUMBER: Final = "Expected a finite number, written as in JSON"
 
 
 def _integer(text: str) -> int:
-    digits = text[1:] if text[0] == "-" else text
-    if not (digits.isascii() and digits.isdigit()) or (digits[0] == "0" and digits != "0"):
-        raise ValueError("Expected `int`, written as in JSON")
-    return int(text)
+    # PERF: the decoder of a number is quicker than `int`, and takes it as JSON writes it; but
+    # blanks around it, and floats that are integers, too.
+    if (text[1:] if text[0] == "-" else text).isdigit():
+        return _decode_integer(text)
+    raise ValueError("Expected `int`, written as in JSON")
 
 
 def _number(text: str) -> str:

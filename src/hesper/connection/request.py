@@ -13,7 +13,7 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from hesper._types import Empty, Receive, Scope
+from hesper._types import Empty, Message, Receive, Scope
 from hesper.connection.connection import ASGIConnection, AuthT, StateT, UserT
 from hesper.datastructures.accept import Accept
 from hesper.datastructures.multi_dict import ImmutableMultiDict
@@ -51,7 +51,7 @@ class ClientDisconnect(HesperException):
 class Streamed(enum.Enum):
     """What stands in the scope instead of a body that is not kept."""
 
-    RUNNING = "is being read elsewhere"
+    RUNNING = "is being read elsewhere, or receiving it failed"
     """It is being read; what arrives belongs to whoever reads it."""
     DONE = "has been streamed"
     """All of it has arrived, and was handed out in chunks."""
@@ -59,6 +59,11 @@ class Streamed(enum.Enum):
     """It was too large, the client has gone, or the reading was cancelled."""
     DISCARDED = "was dropped, unread, when the response began to stream"
     """Nobody had begun to read it when watching for the client's end began."""
+
+
+# PERF: a member of an enumeration is found by a call, for each body.
+RUNNING: Final = Streamed.RUNNING
+"""What stands in the scope while the body is read."""
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int | None) -> bytes:
@@ -75,23 +80,45 @@ async def read_body(scope: Scope, receive: Receive, limit: int | None) -> bytes:
         RuntimeError: The body has been, or is being, streamed.
     """
     if "hesper_body" in scope:
-        return _kept(scope, limit)
-    scope["hesper_body"] = Streamed.RUNNING
-    body = b""
+        return kept_body(scope, limit)
+    scope["hesper_body"] = RUNNING
     try:
-        # PERF: most bodies come in one message; only the others have their length looked up.
         message = await receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
-            body = message.get("body", b"")
-            if limit is not None and len(body) > limit:
-                raise _too_large(limit)
-        else:
-            body = b"".join([chunk async for chunk in _chunks(scope, receive, limit, message)])
-        scope["hesper_body"] = body
-    finally:
-        if scope["hesper_body"] is not body:
-            scope["hesper_body"] = Streamed.FAILED
+    except BaseException:
+        scope["hesper_body"] = Streamed.FAILED
+        raise
+    # PERF: most bodies come in one message; only the others have their length looked up.
+    body: bytes = message.get("body", b"")
+    if (
+        message.get("more_body")
+        or message["type"] != "http.request"
+        or (limit is not None and len(body) > limit)
+    ):
+        body = await body_in_parts(scope, receive, limit, message)
+    scope["hesper_body"] = body
     return body
+
+
+async def body_in_parts(
+    scope: Scope, receive: Receive, limit: int | None, message: Message
+) -> bytes:
+    """Return the whole body, of which more is to come, or which is not what it should be.
+
+    Args:
+        scope: The request's scope, which is told of failure.
+        receive: Waits for the client's next message.
+        limit: The bytes that the body may have; None for any number.
+        message: The client's first message.
+
+    Raises:
+        RequestEntityTooLarge: The body has more bytes, or will have by its Content-Length.
+        ClientDisconnect: The client has gone.
+    """
+    try:
+        return b"".join([chunk async for chunk in _chunks(scope, receive, limit, message)])
+    except BaseException:
+        scope["hesper_body"] = Streamed.FAILED
+        raise
 
 
 def stream_body(scope: Scope, receive: Receive, limit: int | None) -> AsyncIterator[bytes]:
@@ -111,7 +138,7 @@ def stream_body(scope: Scope, receive: Receive, limit: int | None) -> AsyncItera
         RuntimeError: The body has been, or is being, streamed.
     """
     if "hesper_body" in scope:
-        return _once(_kept(scope, limit))
+        return _once(kept_body(scope, limit))
     scope["hesper_body"] = Streamed.RUNNING
     return _streamed(scope, receive, limit)
 
@@ -154,7 +181,17 @@ async def _chunks(
         message = await receive()
 
 
-def _kept(scope: Scope, limit: int | None) -> bytes:
+def kept_body(scope: Scope, limit: int | None) -> bytes:
+    """Return the body that has been read.
+
+    Args:
+        scope: The request's scope, which keeps the body.
+        limit: The bytes that the body may have; None for any number.
+
+    Raises:
+        RequestEntityTooLarge: The body has more bytes.
+        RuntimeError: The body has been, or is being, streamed.
+    """
     body = scope["hesper_body"]
     if isinstance(body, Streamed):
         raise RuntimeError(  # noqa: TRY004  (not the wrong type, but the wrong time)
@@ -199,7 +236,9 @@ class Request(ASGIConnection[UserT, AuthT, StateT]):
         """The media type of the body, in lower case, and its parameters (RFC 9110 8.3.1)."""
         found: tuple[str, dict[str, str]] | None = getattr(self, "_content_type", None)
         if found is None:
-            found = self._content_type = parse_content_type(self.headers.get("content-type", ""))
+            # Of several lines the last one counts (Fetch, "extract a MIME type").
+            line = self.headers.getall("content-type", [""])[-1]
+            found = self._content_type = parse_content_type(line)
         return found
 
     @property

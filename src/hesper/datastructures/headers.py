@@ -27,6 +27,9 @@ _WITH_HEADERS: Final = (
     "websocket.http.response.start",
 )
 
+CONTENT_LENGTHS: Final = tuple((b"content-length", b"%d" % size) for size in range(1024))
+"""The header line that gives the length of a small body, by that length in bytes."""
+
 # Inside the classes `dict` is the method of that name.
 _Lists: TypeAlias = dict[str, list[str]]
 

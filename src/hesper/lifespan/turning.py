@@ -31,6 +31,7 @@ class Turning:
         "_drain",
         "_mounted",
         "_tasks",
+        "arrivals",
         "drain_timeout",
         "in_flight",
         "loop",
@@ -44,8 +45,10 @@ class Turning:
     """How far it has come."""
     loop: asyncio.AbstractEventLoop | None
     """The loop it runs on, once it has been started."""
+    arrivals: int
+    """How many connections have come so far; one that an app hands to itself again counts twice."""
     in_flight: dict[int, Scope]
-    """The scopes of the connections that are being served, by identity."""
+    """The scopes of the connections that are being served, by the number of their arrival."""
     turn: Closing
     """The same as `closing`, before the start, too."""
     drain_timeout: float
@@ -54,6 +57,7 @@ class Turning:
     def __init__(self, drain_timeout: float) -> None:
         self.phase = Phase.NEW
         self.loop = None
+        self.arrivals = 0
         self.in_flight = {}
         self.turn = Closing()
         self.drain_timeout = drain_timeout
@@ -77,7 +81,7 @@ class Turning:
     @property
     def connections(self) -> tuple[Scope, ...]:
         """The scopes of the connections that are being served now."""
-        return tuple(self.in_flight.values())
+        return tuple({id(scope): scope for scope in self.in_flight.values()}.values())
 
     def until_closing(self, source: AsyncIterable[T]) -> AsyncGenerator[T, None]:
         """Yield what *source* does until the lifespan turns to closing, then close it.
