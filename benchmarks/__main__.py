@@ -10,11 +10,11 @@ from contextlib import AsyncExitStack
 from importlib.metadata import version
 
 from benchmarks.apps import APPS, LIMIT, build, installed
-from benchmarks.cases import CASES, Case
-from benchmarks.compare import compare
+from benchmarks.cases import CASES, Case, Kind
+from benchmarks.compare import Clients, compare
 from benchmarks.driver import Client, idle, running
 from benchmarks.table import table
-from benchmarks.verify import DifferentWorkError, verify
+from benchmarks.verify import Ask, DifferentWorkError, verify
 
 
 def options() -> argparse.Namespace:
@@ -30,15 +30,24 @@ def options() -> argparse.Namespace:
 
 async def run(apps: Sequence[str], cases: Sequence[Case], rounds: int, seconds: float) -> str:
     """Start the apps, check that they do the same work, measure them and return the table."""
+    kinds = {Kind.WORK, *(case.kind for case in cases)}
     async with AsyncExitStack() as lifespans:
-        clients: dict[str, Client] = {}
+        clients: dict[str, Clients] = {}
         for name in [LIMIT, *apps]:
-            clients[name] = await lifespans.enter_async_context(running(build(name)))
-            await verify(name, clients[name])
+            clients[name] = {
+                kind: await lifespans.enter_async_context(running(build(name, kind)))
+                for kind in kinds
+            }
+            await verify(name, asking(clients[name]), cases)
         rows = await compare(clients, cases, rounds, seconds)
     requests = 20_000
     alone = await Client(idle, {}).seconds(cases[0], requests) / requests
     return table(apps, rows, alone)
+
+
+def asking(clients: Clients) -> Ask:
+    """Return what asks the app of *clients* that answers a case."""
+    return lambda case: clients[case.kind].ask(case)
 
 
 def main() -> None:

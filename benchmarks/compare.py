@@ -12,9 +12,10 @@ import gc
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import mean, median, quantiles
+from typing import TypeAlias
 
 from benchmarks.apps import LIMIT, takes_part
-from benchmarks.cases import Case
+from benchmarks.cases import Case, Kind
 from benchmarks.driver import Client
 
 
@@ -47,13 +48,17 @@ class Row:
     cells: dict[str, Cell]
 
 
+Clients: TypeAlias = dict[Kind, Client]
+"""The running apps of one framework, by the kind of the cases that they answer."""
+
+
 async def compare(
-    clients: dict[str, Client], cases: Sequence[Case], rounds: int, seconds: float
+    clients: dict[str, Clients], cases: Sequence[Case], rounds: int, seconds: float
 ) -> list[Row]:
-    """Measure every app on every case.
+    """Measure every framework on every case.
 
     Args:
-        clients: The running apps by name, the raw app among them.
+        clients: The running apps by the framework's name, the raw ones among them.
         cases: What to ask.
         rounds: How often each cell is measured.
         seconds: About how long one run takes.
@@ -63,9 +68,9 @@ async def compare(
         Row(case, [], {name: Cell() for name in names if takes_part(name, case)}) for case in cases
     ]
     times = {
-        (name, row.case.name): await repetitions(client, row.case, seconds)
-        for name, client in clients.items()
+        (name, row.case.name): await repetitions(clients[name][row.case.kind], row.case, seconds)
         for row in rows
+        for name in (LIMIT, *row.cells)
     }
     gc.collect()
     gc.freeze()
@@ -79,14 +84,14 @@ async def compare(
 
 
 async def measure(
-    row: Row, order: Sequence[str], clients: dict[str, Client], times: dict[tuple[str, str], int]
+    row: Row, order: Sequence[str], clients: dict[str, Clients], times: dict[tuple[str, str], int]
 ) -> None:
     """Measure one case once for each app in *order*, each between two runs of the raw app."""
 
     async def run(name: str) -> float:
         count = times[name, row.case.name]
         gc.collect()
-        return await clients[name].seconds(row.case, count) / count
+        return await clients[name][row.case.kind].seconds(row.case, count) / count
 
     before = await run(LIMIT)
     row.raw.append(before)

@@ -18,14 +18,16 @@ def table(names: Sequence[str], rows: Sequence[Row], idle: float) -> str:
         rows: What was measured.
         idle: The driver's own time for one request, in seconds.
     """
-    head = f"{'':14}{'raw':>9}" + "".join(f"{name:>{WIDTH}}" for name in names)
+    head = f"{'':18}{'raw':>10}{'goal':>7}" + "".join(f"{name:>{WIDTH}}" for name in names)
     lines = [head]
     for row in rows:
         raw = f"{median(row.raw) * 1e6:.2f} µs"
         cells = (shown(row.cells.get(name)).rjust(WIDTH) for name in names)
-        lines.append(f"{row.case.name:14}{raw:>9}" + "".join(cells))
+        goal = f"{row.case.goal:.2f}"
+        lines.append(f"{row.case.name:18}{raw:>10}{goal:>7}" + "".join(cells))
     notes = (
         "share of the raw app's throughput (median over the rounds, raw = 1.00)",
+        "goal: what Hesper is to reach",
         "± half the distance between the quartiles",
         "the last number: how many times as long a request takes",
         "-: the framework does not give this answer",

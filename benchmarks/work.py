@@ -6,12 +6,14 @@ app; what a client can observe is fixed here, and checked before anything is mea
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 GREETING = "Call me Ishmael."
+PIECES = tuple(b"%-63d\n" % number for number in range(100))
 
 
 class Address(Struct):
@@ -77,11 +79,13 @@ class Access(Struct):
 
 
 class Ledger:
-    """How many connections were opened and closed; it lives as long as the process."""
+    """What happened that no answer tells; it lives as long as the process."""
 
     def __init__(self) -> None:
         self.opened = 0
         self.closed = 0
+        self.before = 0
+        self.after = 0
 
 
 LEDGER = Ledger()
@@ -122,3 +126,54 @@ def whale() -> dict[str, object]:
         "year": 1851,
         "lent": False,
     }
+
+
+async def pieces() -> AsyncIterator[bytes]:
+    """Make the stream's chunks."""
+    for piece in PIECES:
+        yield piece
+
+
+def in_thread() -> bool:
+    """Tell whether this is called in a worker thread."""
+    return threading.current_thread() is not threading.main_thread()
+
+
+async def note_before() -> None:
+    """Do what the hook before the handler does."""
+    LEDGER.before += 1
+
+
+async def note_after() -> None:
+    """Do what the hook after the handler does."""
+    LEDGER.after += 1
+
+
+class PassThrough:
+    """A middleware that passes on what it gets."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+
+
+class Hooked:
+    """The two hooks as a middleware, for the frameworks that have no hooks."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        await note_before()
+        await self.app(scope, receive, send)
+        await note_after()
+
+
+def shelves(routes: int) -> list[str]:
+    """Return the paths below which an app of that many *routes* has two each."""
+    return [f"/shelf-{number}" for number in range(routes // 2)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from contextlib import asynccontextmanager
 from urllib.parse import unquote_plus
 
@@ -12,11 +13,17 @@ from benchmarks.work import (
     GREETING,
     Access,
     Order,
+    PassThrough,
+    in_thread,
+    note_after,
+    note_before,
+    pieces,
     provide_access,
     provide_connection,
     provide_session,
     provide_settings,
     provide_user,
+    shelves,
     whale,
 )
 
@@ -112,20 +119,45 @@ async def access(scope: Scope, receive: Receive, send: Send) -> None:
     await respond(send, 200, encode(await admitted()), JSON)
 
 
+async def state(scope: Scope, receive: Receive, send: Send) -> None:
+    await respond(send, 200, scope["state"]["greeting"].encode(), TEXT)
+
+
+async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [TEXT]})
+    async for piece in pieces():
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def thread(scope: Scope, receive: Receive, send: Send) -> None:
+    await respond(send, 200, encode({"in_thread": await to_thread(in_thread)}), JSON)
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] != "websocket.disconnect":
+        await send({"type": "websocket.send", "text": message["text"]})
+
+
 ROUTES: dict[str, dict[str, ASGIApp]] = {
     "/text": {"GET": text},
     "/json": {"GET": json},
     "/search": {"GET": search},
     "/orders": {"POST": order},
     "/access": {"GET": access},
+    "/state": {"GET": state},
+    "/stream": {"GET": stream},
+    "/thread": {"GET": thread},
 }
 ITEM: dict[str, ASGIApp] = {"GET": item}
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request, or accompany the lifespan."""
-    if scope["type"] == "lifespan":
-        await lifespan(receive, send)
+    """Answer a connection, or accompany the lifespan."""
+    if scope["type"] != "http":
+        await other(scope, receive, send)
         return
     path = scope["path"]
     methods = ROUTES.get(path)
@@ -142,7 +174,12 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     await endpoint(scope, receive, send)
 
 
-async def lifespan(receive: Receive, send: Send) -> None:
+async def other(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer what is no request."""
+    if scope["type"] == "websocket":
+        await echo(scope, receive, send)
+        return
+    scope["state"]["greeting"] = GREETING
     for step in ("startup", "shutdown"):
         await receive()
         await send({"type": f"lifespan.{step}.complete"})
@@ -151,3 +188,61 @@ async def lifespan(receive: Receive, send: Send) -> None:
 def build() -> ASGIApp:
     """Return the app."""
     return app
+
+
+def with_routes(count: int) -> ASGIApp:
+    """Return an app of *count* routes, in dictionaries by path, and by what is before a number."""
+    static: dict[str, ASGIApp] = dict.fromkeys(shelves(count), text)
+    prefixes: dict[str, ASGIApp] = {f"{shelf}/": item_below(shelf) for shelf in shelves(count)}
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await other(scope, receive, send)
+            return
+        path = scope["path"]
+        endpoint = static.get(path) or prefixes.get(path[: path.rfind("/") + 1])
+        if endpoint is None:
+            await respond(send, 404, NOT_FOUND, JSON)
+        elif scope["method"] != "GET":
+            await respond(send, 405, NOT_ALLOWED, JSON, (b"allow", b"GET"))
+        else:
+            await endpoint(scope, receive, send)
+
+    return app
+
+
+def item_below(shelf: str) -> ASGIApp:
+    """Return the endpoint for an item of *shelf*."""
+    begin = len(shelf) + 1
+
+    async def item(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            item_id = int(scope["path"][begin:])
+        except ValueError:
+            await respond(send, 404, NOT_FOUND, JSON)
+            return
+        await respond(send, 200, encode({"item_id": item_id}), JSON)
+
+    return item
+
+
+def with_middlewares(count: int) -> ASGIApp:
+    """Return an app behind *count* middlewares, whose only route awaits two hooks."""
+    app: ASGIApp = hooked
+    for _ in range(count):
+        app = PassThrough(app)
+    return app
+
+
+async def hooked(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] != "http":
+        await other(scope, receive, send)
+    elif scope["path"] != "/text":
+        await respond(send, 404, NOT_FOUND, JSON)
+    elif scope["method"] != "GET":
+        await respond(send, 405, NOT_ALLOWED, JSON, (b"allow", b"GET"))
+    else:
+        await note_before()
+        body = GREETING.encode()
+        await note_after()
+        await respond(send, 200, body, TEXT)

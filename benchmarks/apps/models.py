@@ -65,3 +65,9 @@ class Access(BaseModel):
 
     name: str
     tenant: str
+
+
+class Where(BaseModel):
+    """The answer to the thread case."""
+
+    in_thread: bool
