@@ -1,7 +1,7 @@
 """Measuring: interleaved rounds, with the raw app before and after each cell.
 
-A cell's share is the raw app's time divided by the app's, where the raw app's is the mean of the
-run before and the run after. So a machine that slows down for a while slows down all three. The
+A cell's share is the raw app's CPU time divided by the app's, where the raw app's is the mean of
+the run before and the run after. So a machine that slows down for a while slows down all three. The
 collector stays on, as it is under a server; before each run it is called, and what the apps built
 is frozen once, so that no framework's objects are searched while another one is measured.
 """
@@ -41,7 +41,7 @@ class Cell:
 
 @dataclass
 class Row:
-    """One case: the raw app's times in seconds for one request, and a cell for each app."""
+    """One case: the raw app's CPU times in seconds for one connection, and a cell for each app."""
 
     case: Case
     raw: list[float]

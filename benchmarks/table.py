@@ -26,7 +26,7 @@ def table(names: Sequence[str], rows: Sequence[Row], idle: float) -> str:
         goal = f"{row.case.goal:.2f}"
         lines.append(f"{row.case.name:18}{raw:>10}{goal:>7}" + "".join(cells))
     notes = (
-        "share of the raw app's throughput (median over the rounds, raw = 1.00)",
+        "share of the raw app's throughput by CPU time (median over the rounds, raw = 1.00)",
         "goal: what Hesper is to reach",
         "± half the distance between the quartiles",
         "the last number: how many times as long a request takes",
