@@ -151,6 +151,30 @@ def test_a_name_that_could_not_be_read_back_is_refused_as_an_attribute(name: str
         setattr(State(), name, 1)
 
 
+@pytest.mark.parametrize("name", [name for name in dir(State) if name[0] != "_"])
+def test_no_value_hides_what_the_class_has(name: str) -> None:
+    assert getattr(State({name: "hidden"}), name) != "hidden"
+    assert State({name: "hidden"})[name] == "hidden"
+
+
+def test_no_value_hides_a_method_of_a_subclass() -> None:
+    class Shelf(State):
+        size: int = 2
+
+        def is_full(self) -> bool:
+            return len(self) > self.size
+
+        @property
+        def first(self) -> str:
+            return "Emma"
+
+    shelf = Shelf({"is_full": "hidden", "first": "hidden"})
+    assert not shelf.is_full()
+    assert shelf.first == "Emma"
+    shelf["size"] = 1
+    assert shelf.is_full()
+
+
 @pytest.mark.parametrize("name", ["items", "_data"])
 def test_what_a_class_has_cannot_be_deleted(name: str) -> None:
     with pytest.raises(AttributeError, match="is a name of the class"):

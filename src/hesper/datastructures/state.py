@@ -42,8 +42,37 @@ class _Default:
         return self.value if state is None else state._data.get(self.name, self.value)
 
 
+class _Method:
+    """A method of a state's class; no value that the state holds under its name hides it."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    def __get__(self, state: ImmutableState | None, owner: type) -> Any:
+        return self.function.__get__(state, owner)
+
+    def __set__(self, state: ImmutableState, value: object) -> Never:
+        raise AttributeError(f"{type(state).__name__} has a method of that name")
+
+
+def _guard(cls: type[ImmutableState], attributes: Mapping[str, object]) -> None:
+    """Let values come before the defaults of a class, and behind its methods."""
+    for name, value in list(attributes.items()):
+        if name.startswith(("__", "_abc_")) or isinstance(value, (_Default, _Method)):
+            continue
+        if not hasattr(type(value), "__get__"):
+            setattr(cls, name, _Default(name, value))
+        elif not hasattr(type(value), "__set__"):
+            setattr(cls, name, _Method(value))
+
+
 class ImmutableState(Mapping[str, Any]):
     """A state that can be read and refuses every write.
+
+    PERF: its data are its `__dict__`, too, so that reading an attribute is what it is with any
+    object; `__getattr__` is there for what is missing.
 
     It lives as long as whoever holds it. Made by the constructor it owns its data; made by
     `over` it shares them.
@@ -53,15 +82,13 @@ class ImmutableState(Mapping[str, Any]):
         deep_copy: Copy the values deeply, now and in every `copy()`.
     """
 
-    __slots__ = ("__weakref__", "_data", "_deep_copy")
+    __slots__ = ("__dict__", "__weakref__", "_data", "_deep_copy")
     _data: _Data
     _deep_copy: bool
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for name, value in list(vars(cls).items()):
-            if not name.startswith("__") and not hasattr(type(value), "__get__"):
-                setattr(cls, name, _Default(name, value))
+        _guard(cls, vars(cls))
 
     def __new__(cls, *_args: object, **_options: object) -> Self:
         """Return an empty state, which a subclass's constructor may use before it calls ours."""
@@ -88,6 +115,7 @@ class ImmutableState(Mapping[str, Any]):
             data: The values by name.
         """
         state = object.__new__(cls)
+        object.__setattr__(state, "__dict__", data)
         object.__setattr__(state, "_data", data)
         object.__setattr__(state, "_deep_copy", False)
         return state
@@ -138,7 +166,7 @@ class ImmutableState(Mapping[str, Any]):
     __hash__ = None  # type: ignore[assignment]  # the data may change.
 
     def __dir__(self) -> list[str]:
-        return sorted({*object.__dir__(self), *self})
+        return sorted(name for name in object.__dir__(self) if not _is_reserved(name))
 
     def __repr__(self) -> str:
         # Names only: values are of any size, and may be secret.
@@ -177,6 +205,9 @@ class ImmutableState(Mapping[str, Any]):
         copied = kind.over(deepcopy(data) if self._deep_copy else data)
         object.__setattr__(copied, "_deep_copy", self._deep_copy)
         return copied
+
+
+_guard(ImmutableState, {**vars(Mapping), **vars(ImmutableState)})
 
 
 class State(ImmutableState, MutableMapping[str, Any]):
@@ -249,6 +280,9 @@ class State(ImmutableState, MutableMapping[str, Any]):
             self._data.pop(name, None)
 
 
+_guard(State, {**vars(MutableMapping), **vars(State)})
+
+
 def _is_reserved(name: object) -> bool:
     return isinstance(name, str) and name.startswith(_RESERVED)
 
@@ -271,7 +305,11 @@ def _is_of_class(state: State, name: str, method: str) -> bool:
     dunder = name.startswith("__") and name.endswith("__")
     if (found is _ABSENT and not dunder) or isinstance(found, _Default):
         return False
-    if hasattr(type(found), method) and name not in ImmutableState.__slots__:
+    if (
+        not isinstance(found, _Method)
+        and hasattr(type(found), method)
+        and name not in ImmutableState.__slots__
+    ):
         return True
     raise AttributeError(
         f"{name!r} is a name of the class {type(state).__name__}, so a value under it could not "
