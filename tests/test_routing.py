@@ -242,6 +242,14 @@ def test_a_websocket_to_an_unknown_path_is_refused_after_a_request_was() -> None
                 raise AssertionError("it was accepted")
 
 
+def test_a_websocket_to_a_path_of_requests_changes_nothing_for_them() -> None:
+    with TestClient(Hesper([handler("/a")])) as client:
+        with pytest.raises(WebSocketDisconnect), client.websocket_connect("/a"):
+            raise AssertionError("it was accepted")
+        assert client.post("/a").status_code == 405
+        assert client.get("/a").status_code == 200
+
+
 def test_every_unknown_path_is_observed() -> None:
     seen: list[str] = []
 

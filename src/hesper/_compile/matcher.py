@@ -229,7 +229,7 @@ class Matcher:
         if found is None:
             scope["path_params"] = {}
             refuse = self._missing(tuple(allowed))
-            if path in self._static:
+            if method is not None and path in self._static:
                 self._refusing[path] = Refusing(allowed, refuse)
             return refuse(scope, receive, send)
         target = found.target
