@@ -382,7 +382,7 @@ CONVERTERS: Final = {kind: converter(made) for kind, made in TYPES.items()}
 def converted(kind: str, segment: str) -> Any:
     """Return what a segment becomes; of `-0` msgspec loses the sign."""
     value = CONVERTERS[kind](segment)
-    return float(segment) if kind == "float" else value
+    return TYPES[kind](segment) if kind in {"float", "decimal"} else value
 
 
 @st.composite
@@ -465,6 +465,7 @@ TARGETS: Final = st.lists(
 @example([(("{x:int}", "b"), "GET"), (("{x:str}",), "GET")], "/1", "GET")
 @example([((), "GET")], "//", "GET")
 @example([(("{x:float}",), "GET")], "/-0", "GET")
+@example([(("{x:decimal}",), "GET")], "/-0", "GET")
 def test_any_table_of_routes_is_searched_as_by_trying_everything(
     table: list[tuple[tuple[str, ...], str]], path: str, method: str
 ) -> None:
