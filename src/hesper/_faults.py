@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Final
 
@@ -26,8 +25,7 @@ DECODE_ERRORS: Final[tuple[type[Exception], ...]] = (
 """Everything that a value may raise while it is decoded: the sender's mistake, never ours."""
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True, weakref=True):
     """One thing that is wrong with a value.
 
     Attributes:

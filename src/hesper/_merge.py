@@ -10,8 +10,10 @@ a fresh start (`replace`) or one more to join (`extend`, `prepend`, `overlay`). 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+import msgspec
 
 from hesper._types import Empty, EmptyType
 
@@ -23,8 +25,7 @@ UNSET: Final = Empty
 """The value of an option that a layer says nothing about."""
 
 
-@dataclass(frozen=True)
-class Extend(Generic[T_co]):
+class Extend(msgspec.Struct, Generic[T_co], frozen=True, weakref=True):
     """An option's value that joins what the outer layers set, at this one place.
 
     Args:
@@ -34,8 +35,7 @@ class Extend(Generic[T_co]):
     value: T_co
 
 
-@dataclass(frozen=True)
-class Replace(Generic[T_co]):
+class Replace(msgspec.Struct, Generic[T_co], frozen=True, weakref=True):
     """An option's value that drops what the outer layers set, at this one place.
 
     Args:
@@ -45,8 +45,7 @@ class Replace(Generic[T_co]):
     value: T_co
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """What one layer, or several folded into one, does to an option."""
 
     value: Any
@@ -56,8 +55,7 @@ class Change:
     """Whether the outer layers' values are dropped."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rule:
+class Rule(msgspec.Struct, frozen=True, eq=False):
     """How one option combines along a chain of layers."""
 
     name: str

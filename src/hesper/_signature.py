@@ -11,8 +11,9 @@ import sys
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
 
 _ATTRS: Final = "__attrs_attrs__"
 
@@ -20,8 +21,7 @@ MISSING: Final = inspect.Parameter.empty
 """The default or annotation of a parameter that has none."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureParameter:
+class SignatureParameter(msgspec.Struct, frozen=True):
     """One parameter of a callable."""
 
     name: str
@@ -30,8 +30,7 @@ class SignatureParameter:
     keyword_only: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(msgspec.Struct, frozen=True):
     """What start-up needs to know of a callable."""
 
     parameters: tuple[SignatureParameter, ...]

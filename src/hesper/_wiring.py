@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
+
+import msgspec
 
 from hesper._compile.endpoint import finish_of, recovery_of
 from hesper._compile.errors import observe
@@ -33,8 +34,7 @@ from hesper.router import Router
 logger: Final = logging.getLogger("hesper")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LifespanParts:
+class LifespanParts(msgspec.Struct, frozen=True, eq=False):
     """What an application was given to start and to stop."""
 
     managers: Any
@@ -42,8 +42,7 @@ class LifespanParts:
     on_shutdown: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Documentation:
+class Documentation(msgspec.Struct, frozen=True):
     """The routes of an app's OpenAPI document."""
 
     router: Router
@@ -51,8 +50,7 @@ class Documentation:
     """Whether nobody asked for them, so that they give way to the app's own."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Wiring:
+class Wiring(msgspec.Struct, frozen=True, eq=False):
     """Everything an application has made of its layers; lives as long as the application."""
 
     outermost: Layer
@@ -69,7 +67,7 @@ class Wiring:
     lasting: Lasting
     stack: ASGIApp
     """What serves the connections."""
-    _resolvers: dict[Any, Resolver] = field(default_factory=dict)
+    _resolvers: dict[Any, Resolver] = msgspec.field(default_factory=dict)
 
     def resolver(self, scope: Scope, key: Any) -> Resolver:
         """Return what finds the value of *key* for the connection of *scope*.
@@ -202,9 +200,8 @@ def _course(
     needed = Available(reading.dependencies, graph, found)
     managers = read_managers(parts.managers, needed)
     on_shutdown = read_hooks(parts.on_shutdown, "shutdown hook", needed)
-    on_startup = read_hooks(
-        parts.on_startup, "start-up hook", replace(needed, at_least=Lifetime.LIFESPAN)
-    )
+    needed_after = msgspec.structs.replace(needed, at_least=Lifetime.LIFESPAN)
+    on_startup = read_hooks(parts.on_startup, "start-up hook", needed_after)
     label = routing.chain[0].label
     problems.extend(f"{label}: {problem}" for problem in found)
     lasting_steps = _lasting_steps([graph.providers, *(plan.providers for plan in plans)])

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar
 
+import msgspec
+
 from hesper._did_you_mean import did_you_mean
 from hesper._dto import DTO
 from hesper._merge import (
@@ -395,8 +397,7 @@ def declared_at(layer: Layer) -> Place | None:
     return place_of(place) if isinstance(place, type) else place
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Amendment:
+class Amendment(msgspec.Struct, frozen=True, eq=False):
     """What a hook or plugin made of an application's option before the app was built."""
 
     option: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
@@ -127,7 +126,7 @@ def test_a_plan_never_changes() -> None:
     async def handle() -> None: ...
 
     plan: Any = planned(handle)
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         plan.methods = ()
 
 

@@ -7,9 +7,10 @@ is sent after they are closed; a streaming one is sent while they are open.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias, cast
+
+import msgspec
 
 from hesper._dto import Outbound
 from hesper._plan.plan import Plan
@@ -130,7 +131,7 @@ class Replies:
 
     def answering(self, status_code: int) -> Replies:
         """Return what makes the replies to an exception: with its status, of any media type."""
-        defaults = replace(
+        defaults = msgspec.structs.replace(
             self._defaults, status_code=status_code, media_type=None, success_headers=()
         )
         return Replies(defaults, self._response_class)
@@ -191,7 +192,7 @@ def defaults_of(plan: Plan) -> Defaults:
         defaults = layer_defaults(options, handler.default_status, handler.media_type)
     else:
         defaults = layer_defaults(options, 200)
-    return replace(defaults, success_headers=tuple(_success_headers(plan)))
+    return msgspec.structs.replace(defaults, success_headers=tuple(_success_headers(plan)))
 
 
 def _success_headers(plan: Plan) -> Iterator[tuple[bytes, bytes]]:

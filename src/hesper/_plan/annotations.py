@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import PurePath
@@ -26,8 +25,7 @@ class UnclearArgument(Exception):  # noqa: N818 - a reason, turned into a Config
     """Nobody can tell where an argument comes from; the message says why and what to write."""
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(msgspec.Struct, frozen=True):
     """The markers of one argument."""
 
     parameter: ParameterDeclaration | None = None

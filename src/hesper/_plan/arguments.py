@@ -9,8 +9,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from hesper._did_you_mean import did_you_mean
 from hesper._dto import DTO, Inbound
@@ -107,8 +108,7 @@ READ_FROM_REQUEST: Final = frozenset({*_PARAMETERS.values(), Source.DATA})
 """Sources whose values are decoded and checked."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Argument:
+class Argument(msgspec.Struct, frozen=True, eq=False):
     """One argument of a handler, provider, guard or hook."""
 
     name: str
@@ -132,8 +132,7 @@ class Argument:
         return any(is_sequence(without_extras(one)) for one in members(self.annotation))
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """What the arguments of a route's callables are read with."""
 
     path: PathTemplate

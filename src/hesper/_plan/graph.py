@@ -7,9 +7,10 @@ ordered so that each provider stands behind those it depends on.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 from hesper._did_you_mean import did_you_mean
 from hesper._plan.annotations import UnclearArgument
@@ -22,8 +23,7 @@ from hesper.exceptions import ConfigurationError
 from hesper.lifetime import Lifetime
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class Step:
+class Step(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """One call: a provider, a guard, a hook or the handler."""
 
     name: str
@@ -35,17 +35,16 @@ class Step:
     """How long the value of a provider lives."""
     identity: Hashable = None
     """Equal for providers that share one value: those of one key that make it in the same way."""
-    inner: Mapping[Any, Step] = field(default_factory=dict)
+    inner: Mapping[Any, Step] = msgspec.field(default_factory=dict)
     """The providers of its dependencies, by key."""
     is_lazy: bool = False
     """Whether the value of a provider is made when it is first asked for."""
 
-    needs: tuple[Any, ...] = field(init=False)
-    """The keys of the dependencies that it takes."""
-
-    def __post_init__(self) -> None:
+    @property
+    def needs(self) -> tuple[Any, ...]:
+        """The keys of the dependencies that it takes."""
         keys = (one.key for one in self.arguments if one.source is Source.DEPENDENCY)
-        object.__setattr__(self, "needs", tuple(key for key in keys if key is not None))
+        return tuple(key for key in keys if key is not None)
 
     @property
     def has_exit(self) -> bool:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from hesper._did_you_mean import did_you_mean
 from hesper._plan.annotations import shown
 from hesper._plan.arguments import Reading
@@ -90,7 +92,7 @@ class Overriding:
             if len(self._problems) == before:
                 self._providers[place] = providers
         at_hand = Providers(reading, self._lasting)
-        return plan.changed(handler=handler, at_hand=at_hand, providers=providers)
+        return msgspec.structs.replace(plan, handler=handler, at_hand=at_hand, providers=providers)
 
     def _provided(
         self, plan: Plan, reading: Reading, late: Iterable[Step], calls: Iterable[Step]

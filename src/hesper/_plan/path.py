@@ -9,13 +9,14 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 from uuid import UUID
+
+import msgspec
 
 TYPES: Final[Mapping[str, type]] = {
     "int": int,
@@ -35,8 +36,7 @@ _PARAMETER: Final = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
 _ENCODED: Final = re.compile("%[0-9A-Fa-f]{2}")
 
 
-@dataclass(frozen=True, slots=True)
-class PathParameterSegment:
+class PathParameterSegment(msgspec.Struct, frozen=True):
     """A segment of a template that takes a value."""
 
     name: str
@@ -47,8 +47,7 @@ class PathParameterSegment:
         return f"{{{self.name}:{self.kind}}}"
 
 
-@dataclass(frozen=True, slots=True)
-class PathTemplate:
+class PathTemplate(msgspec.Struct, frozen=True):
     """A path of a route, parsed."""
 
     segments: tuple[str | PathParameterSegment, ...]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from hesper._merge import several
 from hesper._plan.misfits import misfits
@@ -22,8 +23,7 @@ from hesper.layer import Layer
 from hesper.router import Router
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DeclaredRoute:
+class DeclaredRoute(msgspec.Struct, frozen=True, eq=False):
     """A handler at one of its paths, with the layers above it."""
 
     path: PathTemplate

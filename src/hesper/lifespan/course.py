@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from hesper._plan.graph import Providers, Step
 from hesper.handlers.mount import mount
 from hesper.lifespan.hooks import LifespanCall
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Course:
+class Course(msgspec.Struct, frozen=True, eq=False):
     """What every lifespan of an app goes through; lives as long as the app."""
 
     loop_values: tuple[Step, ...]

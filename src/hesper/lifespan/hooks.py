@@ -9,8 +9,9 @@ import enum
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+import msgspec
 
 from hesper._plan.arguments import dependency_key
 from hesper._plan.graph import Graph, Step
@@ -49,8 +50,7 @@ Wanted: TypeAlias = type[ImmutableState] | Whole | Step
 provider makes."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class LifespanCall:
+class LifespanCall(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A hook or manager, and what it takes; lives as long as its app."""
 
     function: Any
@@ -71,8 +71,7 @@ class LifespanCall:
         return repr(self.function) if made_by is None else f"{made_by}()"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Available:
+class Available(msgspec.Struct, frozen=True, eq=False):
     """What can be given to hooks and managers; lives while the app is built."""
 
     dependencies: Mapping[Any, Provide]

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Generic, cast
+
+import msgspec
 
 from hesper._types import RawHeaders, Receive, Scope, Send, TypeEncodersMap
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
@@ -40,8 +41,7 @@ WITHOUT_BODY: Final = frozenset({*range(100, 200), 204, 205, 304})
 _GENERATED: Final = (b"content-type", b"content-length")
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
-class Defaults:
+class Defaults(msgspec.Struct, frozen=True, weakref=True):
     """What a route says about its responses, wherever they say nothing themselves.
 
     It lives as long as its route.
@@ -61,7 +61,7 @@ class Defaults:
     """Encodes content as JSON."""
     encode_msgpack: Callable[[Any], bytes] = msgpack_encoder()
     """Encodes content as MessagePack."""
-    type_encoders: TypeEncodersMap = field(default_factory=dict)
+    type_encoders: TypeEncodersMap = msgspec.field(default_factory=dict)
     """What a response's own `type_encoders` are laid over."""
 
 
