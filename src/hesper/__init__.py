@@ -19,10 +19,10 @@ _HOME: Final = {
     "MediaType": "hesper.enums",
     "Provide": "hesper.di",
     "Replace": "hesper._merge",
-    "Request": "hesper.connection",
-    "Response": "hesper.response",
+    "Request": "hesper.connection.request",
+    "Response": "hesper.response.response",
     "Router": "hesper.router",
-    "WebSocket": "hesper.connection",
+    "WebSocket": "hesper.connection.websocket",
     "asgi": "hesper.handlers",
     "delete": "hesper.handlers",
     "get": "hesper.handlers",
@@ -38,8 +38,4 @@ _HOME: Final = {
 
 __all__ = list(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
-__getattr__ = lazy(__name__, _HOME)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+__getattr__, __dir__ = lazy(__name__, _HOME)

@@ -3,8 +3,8 @@
 from hesper._merge import Extend as Extend
 from hesper._merge import Replace as Replace
 from hesper.app import Hesper as Hesper
-from hesper.connection import Request as Request
-from hesper.connection import WebSocket as WebSocket
+from hesper.connection.request import Request as Request
+from hesper.connection.websocket import WebSocket as WebSocket
 from hesper.controller import Controller as Controller
 from hesper.di import Provide as Provide
 from hesper.enums import MediaType as MediaType
@@ -21,7 +21,7 @@ from hesper.handlers import websocket as websocket
 from hesper.lifespan import Lifespan as Lifespan
 from hesper.lifetime import Lifetime as Lifetime
 from hesper.registry import live as live
-from hesper.response import Response as Response
+from hesper.response.response import Response as Response
 from hesper.router import Router as Router
 
 __all__: list[str]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -13,9 +12,11 @@ def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     resemblance, and so does another way to join words; but in still shorter words, such as "tags",
     a slip makes too many others, unless neighbours are swapped.
     """
+    from difflib import get_close_matches  # here, as most processes never need it
+
     candidates = sorted(known)
     near = [word for word in candidates if _is_misspelt(name, word)]
-    near += difflib.get_close_matches(name, candidates, n=3, cutoff=cutoff)
+    near += get_close_matches(name, candidates, n=3, cutoff=cutoff)
     near.sort(key=lambda word: (not _is_swapped(name, word), not _is_one_slip(name, word)))
     return f"; did you mean {near[0]!r}?" if near else ""
 

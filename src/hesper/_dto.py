@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
 from hesper._faults import Fault
-from hesper.response import Response
+from hesper.response.response import Response
 
 
 class Inbound(Protocol):

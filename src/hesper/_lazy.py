@@ -6,8 +6,12 @@ import sys
 from collections.abc import Callable, Mapping
 
 
-def lazy(module: str, homes: Mapping[str, str]) -> Callable[[str], object]:
-    """Return the `__getattr__` of *module*; type checkers read a stub beside it.
+def lazy(
+    module: str, homes: Mapping[str, str]
+) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """Return the `__getattr__` and the `__dir__` of *module*.
+
+    Type checkers read a stub beside it.
 
     Args:
         module: The module's name.
@@ -24,4 +28,7 @@ def lazy(module: str, homes: Mapping[str, str]) -> Callable[[str], object]:
         setattr(sys.modules[module], name, value)  # found without this function from now on
         return value
 
-    return __getattr__
+    def __dir__() -> list[str]:  # noqa: N807
+        return sorted({*vars(sys.modules[module]), *homes})
+
+    return __getattr__, __dir__

@@ -11,7 +11,8 @@ from typing import Final
 
 from hesper._middleware import DefineMiddleware
 from hesper._place import Place
-from hesper.datastructures import Cookie, ResponseHeader
+from hesper.datastructures.cookies import Cookie
+from hesper.datastructures.response_header import ResponseHeader
 from hesper.di import Provide
 from hesper.lifetime import Lifetime
 

@@ -154,6 +154,12 @@ class DeclaredMiddleware(Protocol):
 Provider: TypeAlias = Callable[..., object]
 """Makes a dependency; its arguments are injected as a handler's are."""
 
+AfterExceptionHookHandler: TypeAlias = Callable[[Exception, Scope], object]
+"""`(exception, scope)`: observes every exception, and handles none; sync or asynchronous."""
+
+BeforeMessageSendHookHandler: TypeAlias = Callable[[Message, Scope], object]
+"""`(message, scope)`: sees every message before it is sent; sync or asynchronous."""
+
 LIFESPAN_KEY: Final = "hesper.lifespan"
 """Where `scope["state"]` holds the lifespan that a connection belongs to."""
 

@@ -9,28 +9,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import FrozenInstanceError, dataclass, field
 from typing import Any, Never, Self
 
+import hesper._late as late
 from hesper._compile.errors import observe
 from hesper._did_you_mean import did_you_mean
 from hesper._openapi import DocumentConfig
 from hesper._plan.plan import Plan
 from hesper._plan.reverse import reverse_path
-from hesper._types import LIFESPAN_KEY, ASGIApp, Empty, EmptyType, Message, Receive, Scope, Send
-from hesper._wiring import Documentation, LifespanParts, Wiring, overridden, wired
-from hesper.config.app import (
-    NAMES,
+from hesper._types import (
+    LIFESPAN_KEY,
     AfterExceptionHookHandler,
-    AppConfig,
+    ASGIApp,
     BeforeMessageSendHookHandler,
-    CLIPlugin,
-    OnAppInitHandler,
-    Plugin,
-    initialised,
-    layered_options,
-    options_of,
+    Empty,
+    EmptyType,
+    Message,
+    Receive,
+    Scope,
+    Send,
 )
-from hesper.datastructures import ImmutableState, State
+from hesper._wiring import Documentation, LifespanParts, Wiring, overridden, wired
+from hesper.datastructures.state import ImmutableState, State
 from hesper.exceptions import LifespanNotStarted, NoRouteMatchFoundException
-from hesper.explanation import Explanation, explain
 from hesper.layer import RULES, Layer
 from hesper.lifespan.hooks import LifespanHook, LifespanManager, one_or_several
 from hesper.lifespan.initial import InitialState
@@ -40,7 +39,6 @@ from hesper.lifetime import BELONGS_TO
 from hesper.openapi.serving import document_router, serve_document
 from hesper.registry import Details, Registry, live
 from hesper.router import ControllerRouterHandler
-from hesper.routes import Route, route_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -65,7 +63,7 @@ class ApplicationLayer(Layer):
     state: ImmutableState | Mapping[str, Any] | None = None
     """What each lifespan's state starts with; each starts with a copy of its own."""
 
-    on_app_init: OnAppInitHandler | Sequence[OnAppInitHandler] = ()
+    on_app_init: late.OnAppInitHandler | Sequence[late.OnAppInitHandler] = ()
     """Called with the configuration while the app is built; returns it, or another."""
 
     after_exception: AfterExceptionHookHandler | Sequence[AfterExceptionHookHandler] = ()
@@ -83,7 +81,7 @@ class ApplicationLayer(Layer):
     problem_details: bool = False
     """Whether the bodies of errors are `application/problem+json` (RFC 9457)."""
 
-    plugins: Sequence[Plugin | CLIPlugin] = ()
+    plugins: Sequence[late.Plugin | late.CLIPlugin] = ()
     """Objects whose `on_app_init` is called after the hooks, or that add commands to `hesper`."""
 
     openapi_config: DocumentConfig | EmptyType | None = Empty
@@ -136,8 +134,8 @@ class Hesper(ApplicationLayer):
     def _initialise(self) -> None:
         """Let hooks and plugins change the options."""
         own = vars(self)
-        given = AppConfig(
-            **layered_options(self),
+        given = late.AppConfig(
+            **late.layered_options(self),
             route_handlers=list(self.route_handlers),
             path=self.path,
             on_startup=list(one_or_several(self.on_startup)),
@@ -153,11 +151,11 @@ class Hesper(ApplicationLayer):
             openapi_config=self.openapi_config,
         )
         own["_amendments"] = []
-        config = initialised(given, one_or_several(self.on_app_init), own["_amendments"])
-        own.update({name: getattr(config, name) for name in NAMES if name != "state"})
-        own["_initial_state"] = _initial(config.state)
+        config = late.initialised(given, one_or_several(self.on_app_init), own["_amendments"])
+        own.update(late.own_options_of(config))
+        own["_initial_state"] = _initial(own.pop("state"))
         own.update(dict.fromkeys(RULES, Empty))
-        own.update(options_of(config))
+        own.update(late.options_of(config))
         super().__post_init__()
 
     def __setattr__(self, name: str, value: Never) -> Never:
@@ -314,21 +312,21 @@ class Hesper(ApplicationLayer):
         """Return a dependency of the connection of *scope*; see `ASGIConnection.resolve`."""
         return await self._wiring.resolver(scope, key)(scope, receive, send)
 
-    def iter_routes(self) -> Iterator[Route]:
+    def iter_routes(self) -> Iterator[late.Route]:
         """Yield what is known about each route, in the order of their declaration, for tools.
 
         The routes that the OpenAPI document is served by are not among them.
         """
-        return map(route_of, _own_plans(self._wiring))
+        return map(late.route_of, _own_plans(self._wiring))
 
-    def explain(self, method: str, path: str) -> Explanation:
+    def explain(self, method: str, path: str) -> late.Explanation:
         """Return what the app does with *method* and *path*, and why; `str()` of it is a page.
 
         Args:
             method: An HTTP method, or `WEBSOCKET`.
             path: The path as in a URL: percent-encoded; a query is left out.
         """
-        return explain(self._wiring.plans, self._wiring.outermost, method, path)
+        return late.explain(self._wiring.plans, self._wiring.outermost, method, path)
 
     def describe(self) -> tuple[str, Details]:
         """Return what `hesper.live` shows of the app."""

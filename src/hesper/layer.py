@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar
 
 import msgspec
 
+import hesper._late as late
 from hesper._did_you_mean import did_you_mean
 from hesper._dto import DTO
 from hesper._merge import (
@@ -45,12 +46,11 @@ from hesper._types import (
     Provider,
     TypeDecodersSequence,
 )
-from hesper.connection import Request, WebSocket
-from hesper.connection.request import DEFAULT_MAX_BODY_SIZE
-from hesper.datastructures import CacheControlHeader, Cookie, ETag, ResponseHeader
+from hesper.connection.request import DEFAULT_MAX_BODY_SIZE, Request
+from hesper.connection.websocket import WebSocket
 from hesper.di import Provide
 from hesper.params import ParameterDeclaration
-from hesper.response import Response
+from hesper.response.response import Response
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -76,8 +76,8 @@ Collected: TypeAlias = Sequence[T] | Extend[Sequence[T]] | Replace[Sequence[T]]
 Overlaid: TypeAlias = Table[K, V] | Extend[Table[K, V]] | Replace[Table[K, V]]
 Hooks: TypeAlias = Hook | Sequence[Hook]
 Hooked: TypeAlias = Hooks | Extend[Hooks] | Replace[Hooks | None] | None
-Headers: TypeAlias = Mapping[str, str] | Sequence[ResponseHeader]
-Cookies: TypeAlias = Mapping[str, str] | Sequence[Cookie]
+Headers: TypeAlias = Mapping[str, str] | Sequence["late.ResponseHeader"]
+Cookies: TypeAlias = Mapping[str, str] | Sequence["late.Cookie"]
 WhenDisconnected: TypeAlias = Literal["finish", "cancel"]
 
 
@@ -125,15 +125,17 @@ def _read_type_decoders(written: object) -> tuple[Any, ...]:
     return tuple(tuple(pair) for pair in pairs)
 
 
-def _read_headers(written: object) -> dict[str, ResponseHeader]:
+def _read_headers(written: object) -> dict[str, late.ResponseHeader]:
     if isinstance(written, Mapping):
         headers: Sequence[Any] = [
-            value if isinstance(value, ResponseHeader) else ResponseHeader(name=name, value=value)
+            value
+            if isinstance(value, late.ResponseHeader)
+            else late.ResponseHeader(name=name, value=value)
             for name, value in written.items()
         ]
     else:
         headers = several(written)
-    _require(ResponseHeader, headers)
+    _require(late.ResponseHeader, headers)
     for header in headers:
         if header.name.lower() in _MADE_WITH_THE_BODY:
             raise TypeError(f"cannot set {header.name}: {_MADE_WITH_THE_BODY[header.name.lower()]}")
@@ -148,15 +150,15 @@ _MADE_WITH_THE_BODY: Final = {
 }
 
 
-def _read_cookies(written: object) -> dict[tuple[str, str, str | None], Cookie]:
+def _read_cookies(written: object) -> dict[tuple[str, str, str | None], late.Cookie]:
     if isinstance(written, Mapping):
         cookies: Sequence[Any] = [
-            value if isinstance(value, Cookie) else Cookie(key=key, value=value)
+            value if isinstance(value, late.Cookie) else late.Cookie(key=key, value=value)
             for key, value in written.items()
         ]
     else:
         cookies = several(written)
-    _require(Cookie, cookies)
+    _require(late.Cookie, cookies)
     return {(cookie.key, cookie.path, cookie.domain): cookie for cookie in cookies}
 
 
@@ -233,13 +235,16 @@ def _read_dto(written: object) -> type[DTO] | None:
     return written
 
 
-def _read_header_object(kind: type) -> Callable[[object], object]:
-    def read(written: object) -> object:
-        if written is not None and not isinstance(written, kind):
-            raise TypeError(f"takes {kind.__name__}(...), or None for none, not {written!r}")
+def _read_cache_control(written: object) -> late.CacheControlHeader | None:
+    if written is None or isinstance(written, late.CacheControlHeader):
         return written
+    raise TypeError(f"takes CacheControlHeader(...), or None for none, not {written!r}")
 
-    return read
+
+def _read_etag(written: object) -> late.ETag | None:
+    if written is None or isinstance(written, late.ETag):
+        return written
+    raise TypeError(f"takes ETag(...), or None for none, not {written!r}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -325,12 +330,12 @@ class Layer:
     """What becomes of a handler whose client is gone: `"finish"`, or `"cancel"`, which still runs
     the exits of its dependencies and the `after_response` hooks."""
 
-    cache_control: CacheControlHeader | Replace[CacheControlHeader | None] | None = replace(
-        read=_read_header_object(CacheControlHeader)
+    cache_control: late.CacheControlHeader | Replace[late.CacheControlHeader | None] | None = (
+        replace(read=_read_cache_control)
     )
     """The `Cache-Control` header of successful responses; the response's own wins."""
 
-    etag: ETag | Replace[ETag | None] | None = replace(read=_read_header_object(ETag))
+    etag: late.ETag | Replace[late.ETag | None] | None = replace(read=_read_etag)
     """The `ETag` header of successful responses, which answers conditional requests; the
     response's own wins."""
 

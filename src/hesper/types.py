@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from hesper._types import (
+    AfterExceptionHookHandler,
     Application,
     ASGIApp,
+    BeforeMessageSendHookHandler,
     Empty,
     EmptyType,
     ExceptionHandler,
@@ -24,8 +26,6 @@ from hesper._types import (
     WebSocketScope,
 )
 from hesper.config.app import (
-    AfterExceptionHookHandler,
-    BeforeMessageSendHookHandler,
     CLIPlugin,
     OnAppInitHandler,
     Plugin,

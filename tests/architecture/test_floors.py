@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from hesper import _late
+
 ROOT = Path(__file__).parents[2] / "src" / "hesper"
 
 # Files in the order in which they may know each other; a folder stands for all files in it, which
 # may import each other's files as long as no circle arises. Later sees earlier, never back.
 ORDER = [
     # 0 ground
-    "_lazy", "_types", "status_codes", "enums", "exceptions", "_merge", "_source", "_signature",
+    "_lazy", "_late", "_types", "status_codes", "enums", "exceptions", "_merge", "_source",
+    "_signature",
     "_place", "_did_you_mean", "datastructures", "params", "_json_depth", "_faults",
     "_fault_walk", "_conversions",
     "_type_survey", "_finite", "serialization",
@@ -47,6 +50,11 @@ OPTIONAL = {
     "httpx2": {"testing"},
     "sqlalchemy": {"plugins"},
     "pydantic": {"_conversions", "_faults", "openapi", "serialization"},
+}
+
+# What looks up the floors, through `hesper._late`, and why.
+UPWARDS = {
+    ("lifespan", "testing"): "`lifespan.client()` is the short way to a client of it",
 }
 
 FILES = sorted(ROOT.rglob("*.py"))
@@ -90,6 +98,16 @@ def test_a_file_imports_only_from_floors_above_it(path: Path) -> None:
         in_reach = there < here or path.parent != ROOT
         assert in_reach, f"line {line}: {module} imports itself"
         assert at_top or here >= ORDER.index("testing"), f"line {line}: import inside a function"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_file_uses_late_stands_on_floors_above_it(path: Path) -> None:
+    here = ORDER.index(place(path))
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "late":
+            there = vars(_late)["_HOME"][node.attr].split(".")[1]
+            above = ORDER.index(there) <= here or (place(path), there) in UPWARDS
+            assert above, f"line {node.lineno}: late.{node.attr} stands below {place(path)}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

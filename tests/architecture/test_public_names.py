@@ -57,15 +57,39 @@ def test_exports_are_sorted_and_all_there(name: str) -> None:
         assert hasattr(module, export)
 
 
-def test_the_stub_of_the_package_names_what_the_package_has() -> None:
-    stub = ast.parse((Path(hesper.__file__).parent / "__init__.pyi").read_text())
+LAZY = [
+    "hesper",
+    "hesper._late",
+    "hesper.connection",
+    "hesper.datastructures",
+    "hesper.openapi",
+    "hesper.response",
+    "hesper.testing",
+]
+
+
+@pytest.mark.parametrize("name", LAZY)
+def test_a_stub_names_what_is_loaded_when_it_is_asked_for(name: str) -> None:
+    module = importlib.import_module(name)
+    stub = ast.parse(Path(str(module.__file__)).with_suffix(".pyi").read_text())
     imported = {
         (alias.asname, node.module)
         for node in stub.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert imported == set(vars(hesper)["_HOME"].items())
+    assert imported == set(vars(module)["_HOME"].items())
+
+
+@pytest.mark.parametrize("name", LAZY)
+def test_what_is_loaded_when_it_is_asked_for_is_listed_and_there(name: str) -> None:
+    module = importlib.import_module(name)
+    homes: dict[str, str] = vars(module)["_HOME"]
+    assert set(homes) <= set(dir(module))
+    for export, home in homes.items():
+        assert getattr(module, export) is getattr(importlib.import_module(home), export)
+    with pytest.raises(AttributeError, match=f"module '{name}' has no attribute 'Unknown'"):
+        module.Unknown  # noqa: B018
 
 
 def test_every_module_has_a_docstring() -> None:

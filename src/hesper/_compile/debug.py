@@ -22,9 +22,10 @@ from urllib.parse import unquote_plus
 
 from hesper._compile.faults import headers_by_name
 from hesper._types import Scope
-from hesper.datastructures import Accept, parse_cookie_header
+from hesper.datastructures.accept import Accept
+from hesper.datastructures.cookies import parse_cookie_header
 from hesper.layer import Layer, changes_of
-from hesper.response import Response
+from hesper.response.response import Response
 
 _SOUNDS_SECRET: Final = re.compile(
     "auth|cert|cookie|credential|csrf|jwt|key|pass|pwd|secret|session|sign|token|xsrf",

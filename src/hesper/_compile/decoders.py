@@ -14,7 +14,7 @@ from hesper._signature import members, without_extras
 from hesper._type_survey import leaves
 from hesper._types import Scope, TypeDecodersSequence
 from hesper.connection.request import MAX_FORM_FIELDS
-from hesper.datastructures import parse_query_string
+from hesper.datastructures.query import parse_query_string
 from hesper.enums import RequestEncodingType
 from hesper.exceptions import UnsupportedMediaTypeException
 from hesper.params import Body

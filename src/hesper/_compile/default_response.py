@@ -11,9 +11,9 @@ Its body has one of two forms, which the app's `problem_details` chooses:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any, Final
 
+import hesper._late as late
 from hesper._types import Scope
 from hesper.connection.request import ClientDisconnect
 from hesper.exceptions import (
@@ -23,8 +23,7 @@ from hesper.exceptions import (
     phrase,
 )
 from hesper.layer import Layer
-from hesper.response import Response
-from hesper.response.response import WITHOUT_BODY
+from hesper.response.response import WITHOUT_BODY, Response
 
 _FOR_DEVELOPERS: Final = (ImproperlyConfiguredException, NoRouteMatchFoundException)
 """HTTP exceptions whose text tells of the application's inside."""
@@ -51,10 +50,7 @@ def last_response(
     response = default_response(error, scope)
     if response.status_code != 500 or not scope["hesper_app"].debug:
         return response
-    # Loaded when it is needed: an app in production never does.
-    debug = import_module("hesper._compile.debug")
-    page: Response[Any] = debug.debug_response(error, scope, response, label, chain)
-    return page
+    return late.debug_response(error, scope, response, label, chain)
 
 
 def default_response(error: Exception, scope: Scope) -> Response[Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Final
 
+import hesper._late as late
 from hesper._compile.calls import CallWriter, settle
 from hesper._compile.decoders import Decoders
 from hesper._compile.errors import ExceptionHandlers, Finish, Recovery
@@ -34,8 +35,7 @@ from hesper.datastructures.headers import CONTENT_LENGTHS
 from hesper.enums import MediaType
 from hesper.handlers import HTTPRouteHandler
 from hesper.layer import changes_of
-from hesper.response import Response
-from hesper.response.conditional import refuse_unmatched
+from hesper.response.response import Response
 
 TAKEN: Final = ("endpoint", "scope", "receive", "send", "error", "Exception", "len")
 """Names that the text of an endpoint uses as they are."""
@@ -137,7 +137,7 @@ class EndpointWriter:
         call = self._plan.call
         self._calls.prepare([call], blocks)
         if (etag := precondition_of(self._plan)) is not None:
-            refuse = self._source.bind("refuse_unmatched", refuse_unmatched)
+            refuse = self._source.bind("refuse_unmatched", late.refuse_unmatched)
             self._source.add(f"{refuse}(scope, {etag!r})")
         text = self._calls.call(call, call.name)
         if call.manner is not Manner.AWAITED:

@@ -17,11 +17,10 @@ from hesper._compile.injected import Caller
 from hesper._compile.reply import Background, Replies, Reply, background_of
 from hesper._compile.work import Worker
 from hesper._types import Receive, Scope, Send
-from hesper.connection import Request
+from hesper.connection.request import Request
 from hesper.exceptions import HTTPException
 from hesper.layer import Layer
-from hesper.response import Response
-from hesper.response.response import Prepared
+from hesper.response.response import Prepared, Response
 
 logger: Final = logging.getLogger("hesper")
 

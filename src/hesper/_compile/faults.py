@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import hesper._late as late
 from hesper._compile.decoders import Decoders
 from hesper._plan.arguments import Argument, Source
 from hesper._signature import MISSING
 from hesper._types import Scope
-from hesper.datastructures import parse_cookie_header, parse_query_string
+from hesper.datastructures.query import parse_query_string
 from hesper.exceptions import ValidationException
 from hesper.serialization import DECODE_ERRORS
 
@@ -39,7 +40,7 @@ def cookies_by_name(scope: Scope) -> dict[str, str]:
     cookies: dict[str, str] = {}
     for name, value in scope["headers"]:
         if name == b"cookie":  # HTTP/2 splits the header: RFC 9113, section 8.2.3
-            for key, text in parse_cookie_header(value.decode("latin-1")).items():
+            for key, text in late.parse_cookie_header(value.decode("latin-1")).items():
                 cookies.setdefault(key, text)
     return cookies
 

@@ -12,18 +12,18 @@ from typing import Any, TypeAlias, cast
 
 import msgspec
 
+import hesper._late as late
 from hesper._dto import Outbound
 from hesper._plan.plan import Plan
 from hesper._plan.result import Result
 from hesper._types import ASGIApp, Message, Receive, Scope, Send
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
-from hesper.datastructures import CacheControlHeader, ETag, ResponseHeader, encode_header
+from hesper.datastructures.headers import encode_header
 from hesper.enums import MediaType
 from hesper.handlers import HTTPRouteHandler
 from hesper.layer import Layer, contributions
-from hesper.response import Response
-from hesper.response.conditional import VALIDATORS, Conditional
-from hesper.response.response import Defaults, Prepared
+from hesper.response.headers import VALIDATORS
+from hesper.response.response import Defaults, Prepared, Response
 from hesper.serialization import json_encoder, msgpack_encoder
 
 Background: TypeAlias = BackgroundTask | BackgroundTasks | None
@@ -126,7 +126,7 @@ class Replies:
             return StreamingReply(response)
         sending: ASGIApp = response.prepare(self._defaults)
         if self.has_validator or response.has_validator:
-            sending = Conditional(sending)
+            sending = late.Conditional(sending)
         return StreamingReply(sending) if response.streaming else Reply(sending)
 
     def answering(self, status_code: int) -> Replies:
@@ -198,7 +198,7 @@ def defaults_of(plan: Plan) -> Defaults:
 def _success_headers(plan: Plan) -> Iterator[tuple[bytes, bytes]]:
     """Yield the lines of the options that are a header, unless a nearer layer sets that header."""
     for option in ("cache_control", "etag"):
-        header: CacheControlHeader | ETag | None = plan.option(option)
+        header: late.CacheControlHeader | late.ETag | None = plan.option(option)
         if header is None or header.documentation_only or not header.to_header():
             continue
         said = _depth(plan.chain, option, lambda _: True)
@@ -206,7 +206,7 @@ def _success_headers(plan: Plan) -> Iterator[tuple[bytes, bytes]]:
             yield encode_header(header.HEADER_NAME, header.to_header())
 
 
-def _sets(name: str, headers: Mapping[str, ResponseHeader]) -> bool:
+def _sets(name: str, headers: Mapping[str, late.ResponseHeader]) -> bool:
     return name in headers and not headers[name].documentation_only
 
 

@@ -19,8 +19,7 @@ from hesper._plan.plan import Plan
 from hesper._signature import described
 from hesper._types import ASGIApp, Message, Middleware, Receive, Scope, Send
 from hesper.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
-from hesper.response import Response
-from hesper.response.response import Prepared
+from hesper.response.response import Prepared, Response
 
 
 class Deferred:

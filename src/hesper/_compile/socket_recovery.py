@@ -22,9 +22,9 @@ from hesper._compile.reply import Replies, background_of, layer_defaults
 from hesper._compile.work import Worker
 from hesper._plan.plan import Plan
 from hesper._types import ASGIApp, Message, Receive, Scope, Send
-from hesper.connection import WebSocket
+from hesper.connection.websocket import WebSocket
 from hesper.exceptions import HTTPException, WebSocketDisconnect, WebSocketException
-from hesper.response import Response
+from hesper.response.response import Response
 from hesper.status_codes import WS_1011_INTERNAL_ERROR
 
 logger: Final = logging.getLogger("hesper")

@@ -28,9 +28,12 @@ from hesper._plan.plan import Plan
 from hesper._signature import MISSING, without_extras
 from hesper._source import Source
 from hesper._types import LIFESPAN_KEY
-from hesper.connection import ASGIConnection
+from hesper.connection.connection import ASGIConnection
 from hesper.connection.request import RUNNING, body_in_parts, kept_body, read_body
-from hesper.datastructures import Headers, ImmutableMultiDict, State, parse_query_string
+from hesper.datastructures.headers import Headers
+from hesper.datastructures.multi_dict import ImmutableMultiDict
+from hesper.datastructures.query import parse_query_string
+from hesper.datastructures.state import State
 from hesper.enums import RequestEncodingType
 from hesper.layer import changes_of
 from hesper.params import Body

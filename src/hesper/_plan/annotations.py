@@ -15,7 +15,7 @@ import msgspec
 
 from hesper._signature import is_union, members, unaliased, without_extras
 from hesper._types import Empty, TypeDecodersSequence
-from hesper.datastructures import SecretBytes, SecretString
+from hesper.datastructures.secret_values import SecretBytes, SecretString
 from hesper.params import Body, Constraints, Dependency, ParameterDeclaration, SkipValidationMarker
 
 _MARKS: Final = (ParameterDeclaration, Body, Dependency, SkipValidationMarker)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+import hesper._late as late
 from hesper._did_you_mean import did_you_mean
 from hesper._dto import DTO, Inbound
 from hesper._plan.annotations import (
@@ -27,7 +28,6 @@ from hesper._plan.annotations import (
     marks_of,
     shown,
 )
-from hesper._plan.near import or_dependency
 from hesper._plan.path import TYPES, PathTemplate
 from hesper._plan.transfer import inbound
 from hesper._signature import (
@@ -39,7 +39,7 @@ from hesper._signature import (
     without_extras,
 )
 from hesper._types import Empty, TypeDecodersSequence
-from hesper.datastructures import ImmutableState
+from hesper.datastructures.state import ImmutableState
 from hesper.enums import ParamType, RequestEncodingType
 from hesper.exceptions import ImproperlyConfiguredException
 from hesper.layer import Layer, contributions
@@ -258,8 +258,8 @@ def _lasting(
         return found
     raise UnclearArgument(
         f"{owner} {lives}, and takes {name!r}, which is no dependency"
-        f"{or_dependency(parameter, reading.dependencies)}; what comes from a request is known to "
-        "Lifetime.CONNECTION and Lifetime.CALL alone"
+        f"{late.or_dependency(parameter, reading.dependencies)}; what comes from a request is "
+        "known to Lifetime.CONNECTION and Lifetime.CALL alone"
     )
 
 
@@ -272,7 +272,7 @@ def _late(parameter: SignatureParameter, reading: Reading, owner: str) -> Argume
         return found
     raise UnclearArgument(
         f"{owner} takes {parameter.name!r}, which it is not given and which is no dependency"
-        f"{or_dependency(parameter, reading.dependencies)}"
+        f"{late.or_dependency(parameter, reading.dependencies)}"
     )
 
 
@@ -439,7 +439,7 @@ def _without_provider(
     if default is MISSING:
         raise UnclearArgument(
             f"{owner} needs the dependency {parameter.name!r}, which no layer provides"
-            f"{or_dependency(parameter, reading.dependencies)}"
+            f"{late.or_dependency(parameter, reading.dependencies)}"
         )
     return Argument(
         parameter.name,
@@ -463,12 +463,13 @@ def _from_request(
     if annotation is MISSING:
         raise UnclearArgument(
             f"{owner} takes {name!r} without an annotation; annotate it with the type to read "
-            f"from the query string{or_dependency(parameter, reading.dependencies)}"
+            f"from the query string{late.or_dependency(parameter, reading.dependencies)}"
         )
     if not fits_in_text(annotation, reading.type_decoders):
         raise UnclearArgument(
             f"{owner} takes {name!r} of type {shown(annotation)}, which is no dependency and "
-            f"cannot be read from a {source.value}{or_dependency(parameter, reading.dependencies)}"
+            f"cannot be read from a {source.value}"
+            f"{late.or_dependency(parameter, reading.dependencies)}"
         )
     where = f"{name!r} of {owner}"
     annotation = constrained(annotation, declaration, where)

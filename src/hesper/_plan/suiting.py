@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any, get_origin
 
 from hesper._signature import UnreadableSignature, members, read_signature
-from hesper.connection import ASGIConnection, Request, WebSocket
+from hesper.connection.connection import ASGIConnection
+from hesper.connection.request import Request
+from hesper.connection.websocket import WebSocket
 
 
 def suits(handler: Callable[..., Any], scope_type: str) -> bool:

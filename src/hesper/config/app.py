@@ -18,25 +18,30 @@ from hesper._dto import DTO
 from hesper._openapi import DocumentConfig
 from hesper._signature import described
 from hesper._types import (
+    AfterExceptionHookHandler,
+    BeforeMessageSendHookHandler,
     DeclaredMiddleware,
     Empty,
     EmptyType,
     ExceptionHandler,
     Guard,
     Hook,
-    Message,
     Middleware,
     Provider,
-    Scope,
     TypeDecodersSequence,
 )
-from hesper.connection import Request, WebSocket
-from hesper.datastructures import CacheControlHeader, Cookie, ETag, ResponseHeader, State
+from hesper.connection.request import Request
+from hesper.connection.websocket import WebSocket
+from hesper.datastructures.cache_control import CacheControlHeader
+from hesper.datastructures.cookies import Cookie
+from hesper.datastructures.etag import ETag
+from hesper.datastructures.response_header import ResponseHeader
+from hesper.datastructures.state import State
 from hesper.di import Provide
 from hesper.layer import RULES, Amendment, Layer, changes_of
 from hesper.lifespan.hooks import LifespanHook, LifespanManager
 from hesper.params import ParameterDeclaration
-from hesper.response import Response
+from hesper.response.response import Response
 from hesper.router import ControllerRouterHandler
 
 
@@ -95,12 +100,6 @@ class AppConfig:
             raise AttributeError(f"an app has no option {name!r}{did_you_mean(name, known)}")
         super().__setattr__(name, value)
 
-
-AfterExceptionHookHandler: TypeAlias = Callable[[Exception, Scope], object]
-"""`(exception, scope)`: observes every exception, and handles none; sync or asynchronous."""
-
-BeforeMessageSendHookHandler: TypeAlias = Callable[[Message, Scope], object]
-"""`(message, scope)`: sees every message before it is sent; sync or asynchronous."""
 
 OnAppInitHandler: TypeAlias = Callable[[AppConfig], AppConfig]
 """Receives the configuration of an app that is being built, and returns it, or another."""
@@ -224,5 +223,6 @@ def options_of(config: AppConfig) -> dict[str, Any]:
     }
 
 
-NAMES = tuple(f.name for f in fields(AppConfig) if f.name not in RULES)
-"""The app's own options, besides the layered ones."""
+def own_options_of(config: AppConfig) -> dict[str, Any]:
+    """Return the application's own options, besides the layered ones, as *config* has them."""
+    return {f.name: getattr(config, f.name) for f in fields(config) if f.name not in RULES}

@@ -1,9 +1,21 @@
-"""Connections: HTTP requests and websockets."""
+"""Connections: HTTP requests and websockets.
+
+The names here are loaded when they are first asked for. Type checkers read `__init__.pyi`.
+"""
 
 from __future__ import annotations
 
-from hesper.connection.connection import ASGIConnection
-from hesper.connection.request import ClientDisconnect, Request
-from hesper.connection.websocket import WebSocket
+from typing import Final
 
-__all__ = ("ASGIConnection", "ClientDisconnect", "Request", "WebSocket")
+from hesper._lazy import lazy
+
+_HOME: Final = {
+    "ASGIConnection": "hesper.connection.connection",
+    "ClientDisconnect": "hesper.connection.request",
+    "Request": "hesper.connection.request",
+    "WebSocket": "hesper.connection.websocket",
+}
+
+__all__ = tuple(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+
+__getattr__, __dir__ = lazy(__name__, _HOME)

@@ -9,14 +9,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, cast, overload
 
+import hesper._late as late
 from hesper._types import Application, Receive, RouteHandler, Scope, Send
-from hesper.datastructures.address import Address
-from hesper.datastructures.cookies import parse_cookie_header
 from hesper.datastructures.headers import Headers
 from hesper.datastructures.multi_dict import ImmutableMultiDict
 from hesper.datastructures.query import parse_query_string
 from hesper.datastructures.state import State
-from hesper.datastructures.url import URL
 from hesper.exceptions import ImproperlyConfiguredException
 
 if sys.version_info >= (3, 13):
@@ -109,20 +107,20 @@ class ASGIConnection(Generic[UserT, AuthT, StateT]):
         return cast("StateT", state)
 
     @property
-    def url(self) -> URL:
+    def url(self) -> late.URL:
         """The URL that was asked for."""
-        url: URL | None = getattr(self, "_url", None)
+        url: late.URL | None = getattr(self, "_url", None)
         if url is None:
-            url = self._url = URL.from_scope(self.scope)
+            url = self._url = late.URL.from_scope(self.scope)
         return url
 
     @property
-    def base_url(self) -> URL:
+    def base_url(self) -> late.URL:
         """The URL of the application's root, with a slash at its end."""
-        url: URL | None = getattr(self, "_base_url", None)
+        url: late.URL | None = getattr(self, "_base_url", None)
         if url is None:
             root = self.scope.get("root_path", "").rstrip("/") + "/"
-            url = URL.from_scope({**self.scope, "path": root, "query_string": b""})
+            url = late.URL.from_scope({**self.scope, "path": root, "query_string": b""})
             self._base_url = url
         return url
 
@@ -155,16 +153,16 @@ class ASGIConnection(Generic[UserT, AuthT, StateT]):
         if cookies is None:
             # RFC 9113 8.2.3: over HTTP/2 they may come in several lines.
             lines = self.headers.getall("cookie", [])
-            cookies = self._cookies = parse_cookie_header("; ".join(lines))
+            cookies = self._cookies = late.parse_cookie_header("; ".join(lines))
         return cookies
 
     @property
-    def client(self) -> Address | None:
+    def client(self) -> late.Address | None:
         """The client's address, if the server knows it."""
         return _address(self.scope.get("client"))
 
     @property
-    def server(self) -> Address | None:
+    def server(self) -> late.Address | None:
         """The address that the server answers at, if it tells."""
         return _address(self.scope.get("server"))
 
@@ -255,5 +253,5 @@ class ASGIConnection(Generic[UserT, AuthT, StateT]):
 _AUTHENTICATION = ("is not authenticated", "an authentication middleware")
 
 
-def _address(pair: Any) -> Address | None:
-    return Address(pair[0], pair[1]) if pair else None
+def _address(pair: Any) -> late.Address | None:
+    return late.Address(pair[0], pair[1]) if pair else None

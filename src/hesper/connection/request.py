@@ -13,9 +13,9 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
+import hesper._late as late
 from hesper._types import Empty, Message, Receive, Scope
 from hesper.connection.connection import ASGIConnection, AuthT, StateT, UserT
-from hesper.datastructures.accept import Accept
 from hesper.datastructures.multi_dict import ImmutableMultiDict
 from hesper.datastructures.query import parse_query_string
 from hesper.enums import RequestEncodingType
@@ -242,12 +242,12 @@ class Request(ASGIConnection[UserT, AuthT, StateT]):
         return found
 
     @property
-    def accept(self) -> Accept:
+    def accept(self) -> late.Accept:
         """The media types that the client prefers (RFC 9110 12.5.1)."""
-        accept: Accept | None = getattr(self, "_accept", None)
+        accept: late.Accept | None = getattr(self, "_accept", None)
         if accept is None:
             lines = self.headers.getall("accept", ["*/*"])
-            accept = self._accept = Accept(", ".join(lines))
+            accept = self._accept = late.Accept(", ".join(lines))
         return accept
 
     async def body(self) -> bytes:

@@ -36,7 +36,7 @@ from hesper.dto.shape import (
 from hesper.dto.shaping import ShapedDTO, is_unclear, shape_of
 from hesper.dto.transfer import Misfit, Transfer, stray, transfer_of
 from hesper.exceptions import ImproperlyConfiguredException
-from hesper.response import Response
+from hesper.response.response import Response
 
 _REFUSALS = (TypeError, ValueError, ArithmeticError)
 """What a model raises for values that it does not take."""

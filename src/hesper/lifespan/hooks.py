@@ -23,7 +23,7 @@ from hesper._signature import (
     read_signature,
     without_extras,
 )
-from hesper.datastructures import ImmutableState, State
+from hesper.datastructures.state import ImmutableState, State
 from hesper.di import Provide
 from hesper.layer import Layer
 from hesper.lifetime import Lifetime

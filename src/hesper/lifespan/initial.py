@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Never
 
-from hesper.datastructures import State
+from hesper.datastructures.state import State
 
 
 class InitialState(State):

@@ -20,10 +20,10 @@ from contextvars import Context, ContextVar, copy_context
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack, overload
 
-import hesper.lifespan.clients as clients
+import hesper._late as late
 from hesper._plan.graph import Step
 from hesper._types import LIFESPAN_KEY, Application
-from hesper.datastructures import ImmutableState, State
+from hesper.datastructures.state import ImmutableState, State
 from hesper.lifespan.collecting import Collecting, noting
 from hesper.lifespan.course import Course
 from hesper.lifespan.drain import Drain
@@ -134,9 +134,7 @@ class Lifespan(Turning):
         names = self.state.dict() if self._names is None else self._names
         return {**names, LIFESPAN_KEY: self}
 
-    def client(
-        self, **options: Unpack[clients.ClientOptions]
-    ) -> clients.AsyncTestClient[Application]:
+    def client(self, **options: Unpack[late.ClientOptions]) -> late.AsyncTestClient[Application]:
         """Return a new client whose requests are served in this lifespan, with cookies of its own.
 
         Args:
@@ -145,7 +143,7 @@ class Lifespan(Turning):
         Raises:
             RuntimeError: The lifespan does not run.
         """
-        return clients.AsyncTestClient.on(self, **options)
+        return late.AsyncTestClient.on(self, **options)
 
     def state_as(self, kind: type[StateT]) -> StateT:
         """Return the state as an instance of *kind*, over the same data."""

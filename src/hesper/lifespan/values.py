@@ -21,7 +21,7 @@ from hesper._residents import Resident
 from hesper._signature import MISSING, without_extras
 from hesper._types import Application
 from hesper.concurrency import in_thread
-from hesper.datastructures import ImmutableState, State
+from hesper.datastructures.state import ImmutableState, State
 from hesper.exceptions import LifespanNotStarted
 from hesper.lifetime import Lifetime
 

@@ -9,7 +9,11 @@ from typing import Any, Final, TypeVar, Union, get_args, get_origin
 from hesper._signature import members, without_extras
 from hesper._types import Empty
 from hesper.enums import MediaType
-from hesper.response import File, Redirect, Response, ServerSentEvent, Stream
+from hesper.response.file import File
+from hesper.response.redirect import Redirect
+from hesper.response.response import Response
+from hesper.response.sse import ServerSentEvent
+from hesper.response.stream import Stream
 
 _ANYTHING: Final = "*/*"
 

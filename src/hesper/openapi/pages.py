@@ -5,19 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
-from hesper.connection import Request
-from hesper.datastructures import ETag
+from hesper.connection.request import Request
+from hesper.datastructures.etag import ETag
 from hesper.enums import OpenAPIMediaType
 from hesper.exceptions import NotFoundException
 from hesper.openapi.config import OpenAPIConfig
 from hesper.openapi.document import Document, DocumentedApp, config_of, document_of
 from hesper.openapi.plugins import OpenAPIRenderPlugin
-from hesper.response import File, Response
+from hesper.response.file import File
+from hesper.response.response import Response
 
 _NO_SNIFFING = {"x-content-type-options": "nosniff"}
 
 
-def page_of(request: Request) -> Response[Any]:
+def document_page(request: Request) -> Response[Any]:
     """Return what is at the path of a request.
 
     Args:

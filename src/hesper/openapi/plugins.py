@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
-from hesper.connection import Request
+from hesper.connection.request import Request
 from hesper.enums import MediaType, OpenAPIMediaType
 from hesper.serialization import encode_json
 

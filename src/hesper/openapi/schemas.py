@@ -25,7 +25,9 @@ from hesper._conversions import decoder_for
 from hesper._signature import is_union, without_extras
 from hesper._type_survey import is_pydantic
 from hesper._types import TypeDecodersSequence, TypeEncodersMap
-from hesper.datastructures import ImmutableMultiDict, SecretBytes, SecretString, UploadFile
+from hesper.datastructures.multi_dict import ImmutableMultiDict
+from hesper.datastructures.secret_values import SecretBytes, SecretString
+from hesper.datastructures.upload_file import UploadFile
 from hesper.openapi.components import Component, Components, Direction
 from hesper.openapi.models import pydantic_schema
 from hesper.openapi.values import plain_value, with_default

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import import_module
 from typing import Any, Final, cast
 
+import hesper._late as late
 from hesper._openapi import DocumentConfig
 from hesper._types import EmptyType
-from hesper.connection import Request
+from hesper.connection.request import Request
 from hesper.handlers import get
-from hesper.response import Response
+from hesper.response.response import Response
 from hesper.router import Router
 
 _PATH: Final = "/schema"
@@ -19,9 +19,7 @@ _PATH: Final = "/schema"
 @get(["/", "/{page:path}"], include_in_schema=False, dto=None, return_dto=None)
 async def serve_document(request: Request) -> Response[Any]:
     """Answer with the OpenAPI document, or with a page that shows it."""
-    # PERF: most processes never ask for it.
-    response: Response[Any] = import_module("hesper.openapi.pages").page_of(request)
-    return response
+    return late.document_page(request)
 
 
 def document_router(config: DocumentConfig | EmptyType) -> Router:

@@ -1,20 +1,24 @@
-"""Responses: what a handler says about its answer, and what sends it."""
+"""Responses: what a handler says about its answer, and what sends it.
+
+The names here are loaded when they are first asked for. Type checkers read `__init__.pyi`.
+"""
 
 from __future__ import annotations
 
-from hesper.response.conditional import check_preconditions
-from hesper.response.file import File
-from hesper.response.redirect import Redirect
-from hesper.response.response import Response
-from hesper.response.sse import ServerSentEvent, ServerSentEventMessage
-from hesper.response.stream import Stream
+from typing import Final
 
-__all__ = (
-    "File",
-    "Redirect",
-    "Response",
-    "ServerSentEvent",
-    "ServerSentEventMessage",
-    "Stream",
-    "check_preconditions",
-)
+from hesper._lazy import lazy
+
+_HOME: Final = {
+    "File": "hesper.response.file",
+    "Redirect": "hesper.response.redirect",
+    "Response": "hesper.response.response",
+    "ServerSentEvent": "hesper.response.sse",
+    "ServerSentEventMessage": "hesper.response.sse",
+    "Stream": "hesper.response.stream",
+    "check_preconditions": "hesper.response.conditional",
+}
+
+__all__ = tuple(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+
+__getattr__, __dir__ = lazy(__name__, _HOME)

@@ -13,7 +13,7 @@ import re
 from typing import Any, Final
 
 from hesper._types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
-from hesper.connection import Request
+from hesper.connection.request import Request
 from hesper.datastructures.etag import ETag
 from hesper.exceptions import ClientException
 
@@ -24,9 +24,6 @@ _SAFE: Final = frozenset({"GET", "HEAD"})
 
 # RFC 9110 13.2.1: these select no representation that a condition could be about.
 _UNCONDITIONAL: Final = frozenset({"CONNECT", "OPTIONS", "TRACE"})
-
-VALIDATORS: Final = frozenset({b"etag", b"last-modified"})
-"""The headers that tell versions of a response apart (RFC 9110 8.8)."""
 
 # RFC 9110 15.4.5: what describes the content that a 304 does not have.
 _OF_CONTENT: Final = frozenset(

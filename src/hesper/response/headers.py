@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from typing import Final
 
+import hesper._late as late
 from hesper.datastructures.headers import encode_header
-from hesper.datastructures.response_header import ResponseHeader
+
+VALIDATORS: Final = frozenset({b"etag", b"last-modified"})
+"""The headers that tell versions of a response apart (RFC 9110 8.8)."""
 
 
 class ResponseHeaders(MutableMapping[str, str]):
@@ -27,7 +31,9 @@ class ResponseHeaders(MutableMapping[str, str]):
     lines: dict[bytes, bytes]
     """The encoded values by lower-case, encoded name."""
 
-    def __init__(self, headers: Mapping[str, str] | Sequence[ResponseHeader] | None = None) -> None:
+    def __init__(
+        self, headers: Mapping[str, str] | Sequence[late.ResponseHeader] | None = None
+    ) -> None:
         if not headers:
             self.lines = {}
         elif isinstance(headers, Mapping):

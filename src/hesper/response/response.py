@@ -15,15 +15,12 @@ from typing import Any, ClassVar, Final, Generic, cast
 
 import msgspec
 
+import hesper._late as late
 from hesper._types import RawHeaders, Receive, Scope, Send, TypeEncodersMap
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
-from hesper.datastructures.cookies import Cookie, SameSite
-from hesper.datastructures.etag import ETag
-from hesper.datastructures.response_header import ResponseHeader
 from hesper.enums import MediaType
 from hesper.exceptions import ImproperlyConfiguredException
-from hesper.response.conditional import VALIDATORS, Conditional
-from hesper.response.headers import ResponseHeaders
+from hesper.response.headers import VALIDATORS, ResponseHeaders
 from hesper.response.rendering import content_type, media_type_of, rendered
 from hesper.serialization import json_encoder, msgpack_encoder
 
@@ -55,7 +52,7 @@ class Defaults(msgspec.Struct, frozen=True, weakref=True):
     """Header lines; a response's own line of that name replaces them."""
     success_headers: tuple[tuple[bytes, bytes], ...] = ()
     """The same for responses of a status from 200 to 299; they replace those in `headers`."""
-    cookies: tuple[Cookie, ...] = ()
+    cookies: tuple[late.Cookie, ...] = ()
     """Cookies; a response's own of the same key, path and domain replaces them."""
     encode_json: Callable[[Any], bytes] = json_encoder()
     """Encodes content as JSON."""
@@ -148,10 +145,10 @@ class Response(Generic[ContentT]):
         *,
         status_code: int | None = None,
         media_type: MediaType | str | None = None,
-        headers: Mapping[str, str] | Sequence[ResponseHeader] | None = None,
-        cookies: Mapping[str, str] | Sequence[Cookie] | None = None,
+        headers: Mapping[str, str] | Sequence[late.ResponseHeader] | None = None,
+        cookies: Mapping[str, str] | Sequence[late.Cookie] | None = None,
         background: BackgroundTask | BackgroundTasks | None = None,
-        etag: ETag | None = None,
+        etag: late.ETag | None = None,
         encoding: str = "utf-8",
         type_encoders: TypeEncodersMap | None = None,
     ) -> None:
@@ -181,7 +178,7 @@ class Response(Generic[ContentT]):
         """
         self.headers[key] = value
 
-    def set_etag(self, etag: str | ETag) -> None:
+    def set_etag(self, etag: str | late.ETag) -> None:
         """Set the `ETag` header, by which conditional requests are answered (RFC 9110 13).
 
         Args:
@@ -197,7 +194,7 @@ class Response(Generic[ContentT]):
 
     def set_cookie(
         self,
-        key: str | Cookie,
+        key: str | late.Cookie,
         value: str | None = None,
         max_age: int | None = None,
         expires: int | None = None,
@@ -205,7 +202,7 @@ class Response(Generic[ContentT]):
         domain: str | None = None,
         secure: bool | None = None,
         httponly: bool | None = None,
-        samesite: SameSite = "lax",
+        samesite: late.SameSite = "lax",
     ) -> None:
         """Set a cookie; of several with the same key, path and domain the last one is sent.
 
@@ -223,8 +220,8 @@ class Response(Generic[ContentT]):
         Raises:
             ValueError: Something cannot stand in a cookie.
         """
-        if not isinstance(key, Cookie):
-            key = Cookie(
+        if not isinstance(key, late.Cookie):
+            key = late.Cookie(
                 key=key,
                 value=value,
                 max_age=max_age,
@@ -248,7 +245,7 @@ class Response(Generic[ContentT]):
         Raises:
             ValueError: Something cannot stand in a cookie.
         """
-        self.cookies.append(Cookie(key=key, path=path, domain=domain, expires=0, max_age=0))
+        self.cookies.append(late.Cookie(key=key, path=path, domain=domain, expires=0, max_age=0))
 
     def prepare(self, defaults: Defaults = DEFAULTS) -> Prepared:
         """Render the content: the first phase.
@@ -374,13 +371,13 @@ class Response(Generic[ContentT]):
             ClientException: A precondition of the request fails: 412; nothing has been sent.
         """
         prepared = self.prepare()
-        sending = Conditional(prepared) if self.has_validator else prepared
+        sending = late.Conditional(prepared) if self.has_validator else prepared
         await sending(scope, receive, send)
         if self.background is not None:
             await self.background()
 
 
-def _cookies(cookies: Mapping[str, str] | Sequence[Cookie] | None) -> list[Cookie]:
+def _cookies(cookies: Mapping[str, str] | Sequence[late.Cookie] | None) -> list[late.Cookie]:
     if isinstance(cookies, Mapping):
-        return [Cookie(key=key, value=value) for key, value in cookies.items()]
+        return [late.Cookie(key=key, value=value) for key, value in cookies.items()]
     return list(cookies or ())

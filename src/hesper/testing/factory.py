@@ -10,8 +10,9 @@ import msgspec
 
 from hesper._types import ASGIApp, Message, Receive, RouteHandler
 from hesper.app import Hesper
-from hesper.connection import Request
-from hesper.datastructures import Cookie, UploadFile
+from hesper.connection.request import Request
+from hesper.datastructures.cookies import Cookie
+from hesper.datastructures.upload_file import UploadFile
 from hesper.enums import RequestEncodingType
 from hesper.handlers import BaseRouteHandler, route
 from hesper.handlers.handler import declarations

@@ -1,0 +1,30 @@
+"""What few processes need, loaded when it is first used."""
+
+from hesper._compile.debug import debug_response as debug_response
+from hesper._plan.near import or_dependency as or_dependency
+from hesper.config.app import AppConfig as AppConfig
+from hesper.config.app import CLIPlugin as CLIPlugin
+from hesper.config.app import OnAppInitHandler as OnAppInitHandler
+from hesper.config.app import Plugin as Plugin
+from hesper.config.app import initialised as initialised
+from hesper.config.app import layered_options as layered_options
+from hesper.config.app import options_of as options_of
+from hesper.config.app import own_options_of as own_options_of
+from hesper.datastructures.accept import Accept as Accept
+from hesper.datastructures.address import Address as Address
+from hesper.datastructures.cache_control import CacheControlHeader as CacheControlHeader
+from hesper.datastructures.cookies import Cookie as Cookie
+from hesper.datastructures.cookies import SameSite as SameSite
+from hesper.datastructures.cookies import parse_cookie_header as parse_cookie_header
+from hesper.datastructures.etag import ETag as ETag
+from hesper.datastructures.response_header import ResponseHeader as ResponseHeader
+from hesper.datastructures.url import URL as URL
+from hesper.explanation import Explanation as Explanation
+from hesper.explanation import explain as explain
+from hesper.openapi.pages import document_page as document_page
+from hesper.response.conditional import Conditional as Conditional
+from hesper.response.conditional import refuse_unmatched as refuse_unmatched
+from hesper.routes import Route as Route
+from hesper.routes import route_of as route_of
+from hesper.testing.async_client import AsyncTestClient as AsyncTestClient
+from hesper.testing.requests import ClientOptions as ClientOptions
