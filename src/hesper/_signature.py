@@ -11,7 +11,19 @@ import sys
 import types
 import typing
 from collections.abc import Callable
-from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Generic,
+    Literal,
+    Protocol,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 
@@ -54,6 +66,11 @@ def read_signature(function: Callable[..., Any], *, by_name: bool = False) -> Si
         UnreadableSignature: An annotation names what cannot be found, or the callable takes
             `*args` or `**kwargs`, of which nobody can tell what they stand for.
     """
+    return _ordinary(function) or _signature(function, by_name=by_name)
+
+
+def _signature(function: Callable[..., Any], *, by_name: bool) -> Signature:
+    """Return the signature of any callable, as `inspect` and `typing` read it."""
     try:
         signature = inspect.signature(function)
     except Exception as error:  # classes may compute theirs, which may raise anything
@@ -76,6 +93,82 @@ def read_signature(function: Callable[..., Any], *, by_name: bool = False) -> Si
         )
     returns = hints.get("return", signature.return_annotation)
     return Signature(tuple(parameters), returns)
+
+
+# By these attributes of a function, others than itself say what it takes.
+_TOLD_BY_OTHERS: Final = frozenset(
+    {"__wrapped__", "__signature__", "__no_type_check__", "_partialmethod", "__partialmethod__"}
+)
+_TAKES_THE_REST: Final = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+
+
+def _ordinary(call: Callable[..., Any]) -> Signature | None:
+    """Return the signature of an ordinary function or method; `None` for all that is not.
+
+    PERF: it is read from what the function holds, in a tenth of the time that `inspect.signature`
+    and `get_type_hints` take, which have the last word on anything out of the ordinary.
+    """
+    function: Any = call.__func__ if isinstance(call, types.MethodType) else call
+    if type(function) is not types.FunctionType or getattr(function, "__type_params__", None):
+        return None
+    code, skipped = function.__code__, 0 if function is call else 1
+    by_position = code.co_argcount
+    if (
+        code.co_flags & _TAKES_THE_REST
+        or by_position < skipped
+        or not _TOLD_BY_OTHERS.isdisjoint(vars(function))
+    ):
+        return None
+    hints = _settled_hints(function)
+    if hints is None:
+        return None
+    names = code.co_varnames[: by_position + code.co_kwonlyargcount]
+    last = function.__defaults__ or ()
+    defaults = dict(zip(names[by_position - len(last) : by_position], last, strict=True))
+    defaults.update(function.__kwdefaults__ or {})
+    parameters = [
+        SignatureParameter(
+            name, hints.get(name, MISSING), defaults.get(name, MISSING), index >= by_position
+        )
+        for index, name in enumerate(names)
+    ]
+    return Signature(tuple(parameters[skipped:]), hints.get("return", MISSING))
+
+
+def _settled_hints(function: types.FunctionType) -> dict[str, Any] | None:
+    """Return the annotations of a function, if each can be read without more ado."""
+    known = _closure(function)
+    hints: dict[str, Any] = {}
+    try:
+        for name, hint in function.__annotations__.items():
+            if isinstance(hint, str):
+                hint = eval(_code_of(hint), function.__globals__, known)  # noqa: S307
+            hints[name] = type(None) if hint is None else hint
+    except Exception:  # annotations are code, which may raise anything; the general way tells
+        return None
+    return hints if all(map(_is_settled, hints.values())) else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _code_of(annotation: str) -> types.CodeType:
+    """Return the code of an annotation; it knows nothing of the functions that bear it."""
+    return compile(annotation, "<annotation>", "eval")
+
+
+def _is_settled(annotation: Any) -> bool:
+    """Whether nothing in an annotation is left to resolve, as far as can be told at a glance."""
+    if isinstance(annotation, type):
+        return annotation not in (Generic, Protocol)  # which typing refuses
+    if annotation is Any or annotation is Ellipsis:
+        return True
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return True
+    if origin is Annotated:
+        return _is_settled(get_args(annotation)[0])
+    if origin is Union or isinstance(origin, type):
+        return all(map(_is_settled, get_args(annotation)))
+    return False
 
 
 def _bound_by_name(function: Callable[..., Any]) -> set[str]:

@@ -192,7 +192,7 @@ def _course(
 ) -> Course:
     """Return what every lifespan goes through."""
     found: list[str] = []
-    reading = reading_of(routing.handler, PathTemplate(()), "lifespan", routing.chain)
+    reading = reading_of(routing.handler, PathTemplate(()), "lifespan", routing.chain, lasting)
     graph = Graph(reading, found, lasting)
     for key, provide in reading.dependencies.items():
         if provide.lifetime is Lifetime.LIFESPAN:

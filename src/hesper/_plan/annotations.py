@@ -34,6 +34,9 @@ class Marks(msgspec.Struct, frozen=True):
     skip_validation: bool = False
 
 
+_UNMARKED: Final = Marks()
+
+
 def marks_of(annotation: Any, where: str) -> Marks:
     """Return the markers that *annotation*, or an alternative of it, carries.
 
@@ -44,6 +47,8 @@ def marks_of(annotation: Any, where: str) -> Marks:
     Raises:
         UnclearArgument: Markers contradict each other, or stand where they say nothing.
     """
+    if isinstance(annotation, type):  # PERF: nothing can be around a plain class
+        return _UNMARKED
     found = list(_marks(annotation))
     for mark in found:
         if isinstance(mark, type):

@@ -28,6 +28,7 @@ from hesper._plan.annotations import (
     marks_of,
     shown,
 )
+from hesper._plan.decodable import Decodable
 from hesper._plan.path import TYPES, PathTemplate
 from hesper._plan.transfer import inbound
 from hesper._signature import (
@@ -40,12 +41,10 @@ from hesper._signature import (
 )
 from hesper._types import Empty, TypeDecodersSequence
 from hesper.datastructures.state import ImmutableState
-from hesper.enums import ParamType, RequestEncodingType
-from hesper.exceptions import ImproperlyConfiguredException
+from hesper.enums import ParamType
 from hesper.layer import Layer, contributions
 from hesper.lifetime import Lifetime
 from hesper.params import Body, Dependency, ParameterDeclaration
-from hesper.serialization import converter, json_decoder
 
 
 class Source(enum.Enum):
@@ -145,6 +144,8 @@ class Reading(msgspec.Struct, frozen=True):
     """Whether the handler itself names the DTO."""
     chain: tuple[Layer, ...] = ()
     """The layers of the route, outermost first."""
+    decodable: Decodable = msgspec.field(default_factory=Decodable)
+    """What the app's routes have found to be decodable so far."""
 
     def declared_by(self, key: Any) -> str:
         """Return how messages call the layer that provides *key*; nothing if nobody knows."""
@@ -324,7 +325,9 @@ def _reserved(parameter: SignatureParameter, reading: Reading, owner: str) -> Ar
             annotation = annotation if read is None else read.wire
         annotation = constrained(annotation, body, f"{name!r} of {owner}")
         if body is not None and not marks.skip_validation:
-            _check_body(annotation, body, reading, f"{name!r} of {owner}")
+            reading.decodable.check_body(
+                annotation, body, reading.type_decoders, f"{name!r} of {owner}"
+            )
     return Argument(
         name,
         source,
@@ -336,28 +339,6 @@ def _reserved(parameter: SignatureParameter, reading: Reading, owner: str) -> Ar
         body,
         read,
     )
-
-
-def _check_body(annotation: Any, body: Body, reading: Reading, where: str) -> None:
-    """Find out now whether bodies can be decoded: a request would find out too late."""
-    if body.media_type == RequestEncodingType.MULTI_PART:
-        raise UnclearArgument(
-            f"{where} is a multipart form, which this version of Hesper does not read"
-        )
-    is_text = body.media_type == RequestEncodingType.URL_ENCODED or body.media_type[:5] == "text/"
-    make = converter if is_text else json_decoder
-    try:
-        make(annotation, reading.type_decoders)
-    except ImproperlyConfiguredException as error:
-        raise UnclearArgument(f"{where}: {error.detail}") from None
-
-
-def _check_value(annotation: Any, reading: Reading, where: str) -> None:
-    """Find out now whether values can be converted."""
-    try:
-        converter(annotation, reading.type_decoders)
-    except ImproperlyConfiguredException as error:
-        raise UnclearArgument(f"{where}: {error.detail}") from None
 
 
 def _is_state(annotation: Any) -> bool:
@@ -389,7 +370,7 @@ def _from_path(
         )
     annotation = constrained(annotation, declaration, where)
     if not marks.skip_validation:
-        _check_value(annotation, reading, where)
+        reading.decodable.check_value(annotation, reading.type_decoders, where)
     return Argument(
         name,
         Source.PATH_PARAMETER,
@@ -474,7 +455,7 @@ def _from_request(
     where = f"{name!r} of {owner}"
     annotation = constrained(annotation, declaration, where)
     if not marks.skip_validation:
-        _check_value(annotation, reading, where)
+        reading.decodable.check_value(annotation, reading.type_decoders, where)
     alias = declaration.alias if declaration is not None else None
     if alias is None:
         alias = name.replace("_", "-") if source is Source.HEADER_PARAMETER else name

@@ -15,6 +15,7 @@ import msgspec
 from hesper._did_you_mean import did_you_mean
 from hesper._plan.annotations import UnclearArgument
 from hesper._plan.arguments import Argument, Reading, Source, arguments_of
+from hesper._plan.decodable import Decodable
 from hesper._plan.manner import EXITS, Manner, manner_of, manner_of_handler
 from hesper._plan.mistyped import mismatch
 from hesper._signature import UnreadableSignature, described
@@ -58,7 +59,7 @@ class Lasting:
     Routes that resolve one alike share it, and with it a value that outlives a connection.
     """
 
-    __slots__ = ("__weakref__", "_steps", "is_overridden", "made", "read")
+    __slots__ = ("__weakref__", "_steps", "decodable", "is_overridden", "made", "read")
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Lasting:
         self._steps = dict(steps)
         self.is_overridden = is_overridden
         """Whether what stands in for a class need not be one."""
+        self.decodable = Decodable()
         self.read: dict[Hashable, Step] = {}
         """By provider and likeness of the route: its arguments, before they are resolved."""
         self.made: dict[Hashable, Step] = {}

@@ -75,7 +75,7 @@ class Overriding:
         return self._planned(plan, handler)
 
     def _planned(self, plan: Plan, handler: BaseRouteHandler) -> Plan:
-        reading = reading_of(handler, plan.path, plan.scope_type, plan.chain)
+        reading = reading_of(handler, plan.path, plan.scope_type, plan.chain, self._lasting)
         late = late_steps(plan)
         calls = (*plan.guards, *plan.before_request, plan.call, *plan.after_request)
         place = (

@@ -106,7 +106,7 @@ def plan_route(declared: DeclaredRoute, problems: list[str], lasting: Lasting) -
     options = vars(handler)
     scope_type = handler.scope_type
     is_http = scope_type == "http"
-    reading = reading_of(handler, declared.path, scope_type, declared.chain)
+    reading = reading_of(handler, declared.path, scope_type, declared.chain, lasting)
     graph = Graph(reading, found, lasting)
     returns = _returns(declared.function)
     plan = Plan(
@@ -138,7 +138,11 @@ def plan_route(declared: DeclaredRoute, problems: list[str], lasting: Lasting) -
 
 
 def reading_of(
-    handler: Layer, path: PathTemplate, scope_type: str, chain: tuple[Layer, ...]
+    handler: Layer,
+    path: PathTemplate,
+    scope_type: str,
+    chain: tuple[Layer, ...],
+    lasting: Lasting,
 ) -> Reading:
     """Return what the arguments of a route's callables are read with.
 
@@ -147,6 +151,7 @@ def reading_of(
         path: The route's path.
         scope_type: The type of its connections.
         chain: The layers that it was resolved from.
+        lasting: What has been read of the app so far.
     """
     options = vars(handler)
     return Reading(
@@ -158,6 +163,7 @@ def reading_of(
         options["dto"],
         "dto" in changes_of(handler),
         chain,
+        lasting.decodable,
     )
 
 
@@ -174,7 +180,7 @@ def plan_layer(outermost: Layer, problems: list[str], lasting: Lasting, scope_ty
     nothing = BaseRouteHandler()
     handler = resolve((cast("BaseRouteHandler", outermost), nothing))
     options, chain = vars(handler), (outermost,)
-    reading = reading_of(handler, PathTemplate(()), scope_type, chain)
+    reading = reading_of(handler, PathTemplate(()), scope_type, chain, lasting)
     graph = Graph(reading, found, lasting)
     is_http = scope_type == "http"
     plan = Plan(
