@@ -30,6 +30,7 @@ from hesper import (
     websocket,
 )
 from hesper._did_you_mean import did_you_mean
+from hesper._resolution import contributions, resolve, resolved_options
 from hesper._types import Empty
 from hesper.datastructures import CacheControlHeader, Cookie, ETag, ResponseHeader
 from hesper.dto import MsgspecDTO
@@ -37,9 +38,6 @@ from hesper.layer import (
     RULES,
     Layer,
     changes_of,
-    contributions,
-    resolve,
-    resolved_options,
 )
 from hesper.params import Parameter
 from tests.merge_oracle import Pair
@@ -304,7 +302,8 @@ def test_the_resolved_layer_is_another_of_the_innermost_kind() -> None:
 
 
 def test_an_option_left_out_is_empty_on_the_declaration() -> None:
-    assert vars(get())["guards"] is Empty
+    guards: object = get().guards
+    assert guards is Empty
 
 
 def test_contributions_are_of_the_layers_that_take_part() -> None:

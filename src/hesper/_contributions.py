@@ -9,6 +9,7 @@ from typing import Any
 
 from hesper._merge import Change
 from hesper._place import Place, place_of
+from hesper._resolution import resolved_options
 from hesper._signature import described
 from hesper._types import Empty
 from hesper.layer import (
@@ -18,7 +19,6 @@ from hesper.layer import (
     amendments_of,
     changes_of,
     declared_at,
-    resolved_options,
 )
 
 

@@ -269,6 +269,8 @@ def is_union(annotation: Any) -> bool:
 
 def members(annotation: Any) -> tuple[Any, ...]:
     """Return the alternatives of a union, and anything else as the only one."""
+    if type(annotation) is type:  # PERF: no union is a plain class
+        return (annotation,)
     bare = without_extras(annotation)
     return get_args(bare) if is_union(bare) else (bare,)
 
@@ -282,6 +284,8 @@ def unaliased(annotation: Any) -> Any:
 
 def without_extras(annotation: Any) -> Any:
     """Return *annotation* without `Annotated`'s metadata, type aliases resolved."""
+    if type(annotation) is type:  # PERF: nothing is around a plain class
+        return annotation
     while True:
         annotation = unaliased(annotation)
         if get_origin(annotation) is Annotated:

@@ -19,13 +19,14 @@ from hesper._compile.routes import Missing, add_plans, within
 from hesper._compile.socket_recovery import socket_recovery_of
 from hesper._plan.graph import Graph, Lasting, Providers, Step
 from hesper._plan.override import Overriding
-from hesper._plan.path import PathTemplate
+from hesper._plan.path import ROOT, PathTemplate
 from hesper._plan.plan import Plan, plan_layer, plan_route, reading_of
 from hesper._plan.walk import Walk
+from hesper._resolution import detached
 from hesper._types import CONNECTION_VALUES, ASGIApp, Receive, Scope, Send
 from hesper.exceptions import ConfigurationError
 from hesper.handlers.mount import mount
-from hesper.layer import Layer, detached
+from hesper.layer import Layer
 from hesper.lifespan.course import Course
 from hesper.lifespan.hooks import Available, read_hooks, read_managers
 from hesper.lifetime import ConnectionContainer, Lifetime
@@ -192,7 +193,7 @@ def _course(
 ) -> Course:
     """Return what every lifespan goes through."""
     found: list[str] = []
-    reading = reading_of(routing.handler, PathTemplate(()), "lifespan", routing.chain, lasting)
+    reading = reading_of(routing.handler, ROOT, "lifespan", routing.chain, lasting)
     graph = Graph(reading, found, lasting)
     for key, provide in reading.dependencies.items():
         if provide.lifetime is Lifetime.LIFESPAN:
@@ -232,10 +233,12 @@ def _lasting_steps(graphs: Sequence[Mapping[Any, Step]]) -> tuple[Step, ...]:
 
 
 def _has_connection_values(plans: Sequence[Plan]) -> bool:
+    # Most routes share what they have inherited, so that there are few to look at.
+    options = [plan.option("dependencies") for plan in plans]
     return any(
         provide.lifetime is Lifetime.CONNECTION
-        for plan in plans
-        for provide in plan.option("dependencies").values()
+        for dependencies in {id(option): option for option in options}.values()
+        for provide in dependencies.values()
     )
 
 

@@ -7,9 +7,10 @@ are layers, so all of them accept every option.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, Final, Literal, Protocol, Self, TypeAlias, TypeVar
 
 import msgspec
 
@@ -355,9 +356,11 @@ class Layer:
     security: Collected[Mapping[str, Sequence[str]]] = extend(read=_read_security)
     """Security requirements of the route in the OpenAPI document, of which a client meets one."""
 
+    _names: ClassVar[frozenset[str]]
+
     def __new__(cls, *_positional: object, **options: object) -> Self:
         """Refuse unknown keywords with the name that was probably meant."""
-        known = {field.name for field in fields(cls)}
+        known = _fields_of(cls)
         for name in options:
             if name not in known:
                 raise TypeError(f"{cls.__name__} has no option {name!r}{did_you_mean(name, known)}")
@@ -368,12 +371,12 @@ class Layer:
     def __post_init__(self) -> None:
         """Read every option that is set."""
         own = vars(self)
-        changes = {
-            name: rule.change(name, own[name])
-            for name, rule in RULES.items()
-            if own[name] is not UNSET
+        said = () if RULES.keys().isdisjoint(own) else RULES  # in their order, whatever was first
+        own["_changes"] = {
+            name: RULES[name].change(name, own[name])
+            for name in said
+            if own.get(name, UNSET) is not UNSET
         }
-        object.__setattr__(self, "_changes", changes)
 
     def __repr__(self) -> str:
         return f"<{self.label}>"
@@ -387,7 +390,58 @@ class Layer:
 RULES: Final[Mapping[str, Rule]] = {f.name: f.metadata["rule"] for f in fields(Layer)}
 """The rule of every option, by name."""
 
+_UNSAID: Final[Mapping[str, Any]] = dict.fromkeys(RULES, UNSET)
+
+
+class _Unsaid:
+    """Stands on the class for an option that a layer does not say: that is what it has inherited.
+
+    Lives as long as the class.
+    """
+
+    __slots__ = ("__weakref__", "_name")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, layer: Layer | None, _kind: type[Layer]) -> Any:
+        return UNSET if layer is None else vars(layer).get("_inherited", _UNSAID)[self._name]
+
+
+for _name in RULES:
+    setattr(Layer, _name, _Unsaid(_name))
+
 LayerT = TypeVar("LayerT", bound=Layer)
+
+
+def sparse(kind: type[LayerT]) -> type[LayerT]:
+    """Have layers hold only what they say themselves, all of whose fields have defaults.
+
+    PERF: a handler says two or three of forty things. To write down the others, as a dataclass
+    does, is half of what it takes to declare a route, in time and in memory.
+
+    Args:
+        kind: The class, a dataclass already.
+    """
+    construct: Any = kind.__init__
+    by_position = [field.name for field in fields(kind) if not field.kw_only]
+
+    @functools.wraps(construct)
+    def init(layer: LayerT, *given: Any, **said: Any) -> None:
+        if len(given) > len(by_position) or not said.keys().isdisjoint(by_position[: len(given)]):
+            construct(layer, *given, **said)  # raises what a wrong call raises
+        vars(layer).update(zip(by_position, given, strict=False), **said)
+        layer.__post_init__()
+
+    type.__setattr__(kind, "__init__", init)
+    return kind
+
+
+def _fields_of(kind: type[Layer]) -> Collection[str]:
+    """Return the names that layers of a class take; they are found once, and kept on the class."""
+    if "_names" not in vars(kind):
+        kind._names = frozenset(field.name for field in fields(kind))
+    return kind._names
 
 
 def changes_of(layer: Layer) -> Mapping[str, Change]:
@@ -417,63 +471,3 @@ def amendments_of(layer: Layer) -> Sequence[Amendment]:
     """Return what hooks and plugins changed of an application's options, in order."""
     amendments: Sequence[Amendment] = vars(layer).get("_amendments", ())
     return amendments
-
-
-def resolved_options(chain: Sequence[Layer]) -> dict[str, Any]:
-    """Fold *chain*, outermost layer first: every option by name, each in its normal form."""
-    folded: dict[str, Change] = {}
-    for layer in chain:
-        for name, change in changes_of(layer).items():
-            outer = folded.get(name)
-            folded[name] = change if outer is None else RULES[name].combine(outer, change)
-    return {
-        name: folded[name].value if name in folded else rule.empty for name, rule in RULES.items()
-    }
-
-
-def resolve(chain: Sequence[LayerT]) -> LayerT:
-    """Return a copy of the innermost layer of *chain* with every option set and resolved."""
-    innermost = chain[-1]
-    resolved = object.__new__(type(innermost))
-    vars(resolved).update(vars(innermost), **resolved_options(chain))
-    return resolved
-
-
-class DetachedLayer(Layer):
-    """What an application says as a layer, without the application; lives with its plans."""
-
-    @property
-    def label(self) -> str:
-        """How messages name the application."""
-        return "application"
-
-
-def detached(layer: Layer) -> Layer:
-    """Return the options of *layer* as a layer that does not refer to it."""
-    options = DetachedLayer()
-    for name in ("_changes", "_declared_at", "_amendments"):
-        if name in vars(layer):
-            vars(options)[name] = vars(layer)[name]
-    return options
-
-
-def with_option(layer: Layer, option: str, value: object) -> Layer:
-    """Return *layer*, an application detached, with another value of *option*.
-
-    Args:
-        layer: What `detached` returned.
-        option: The name of an option that the layer sets.
-        value: The value in its normal form.
-    """
-    changed = object.__new__(type(layer))
-    changes = changes_of(layer)
-    change = Change(value, fresh=changes[option].fresh)
-    vars(changed).update(vars(layer), _changes={**changes, option: change})
-    return changed
-
-
-def contributions(chain: Sequence[Layer], option: str) -> Iterator[tuple[Layer, Change]]:
-    """Yield the layers of *chain* that take part in the value of *option*, outermost first."""
-    found = [(layer, changes_of(layer)[option]) for layer in chain if option in changes_of(layer)]
-    fresh = [index for index, (_, change) in enumerate(found) if change.fresh]
-    yield from found[fresh[-1] if fresh else 0 :]

@@ -20,7 +20,7 @@ from hesper._plan.graph import Step
 from hesper._plan.manner import Manner
 from hesper._plan.path import TYPES
 from hesper._plan.plan import Plan
-from hesper._signature import MISSING, UnreadableSignature, described, read_signature
+from hesper._signature import MISSING, described
 from hesper._types import Empty, Middleware
 from hesper.enums import ParamType
 from hesper.handlers import BaseRouteHandler, HTTPRouteHandler
@@ -175,7 +175,7 @@ class Route:
 def route_of(plan: Plan) -> Route:
     """Return the record of a plan."""
     handler = plan.handler
-    returns = _returns(plan, plan.call)
+    returns = _returns(plan.call)
     status_code = handler.default_status if isinstance(handler, HTTPRouteHandler) else None
     is_mount = plan.scope_type == "asgi" and getattr(handler, "is_mount", False)
     return Route(
@@ -209,12 +209,8 @@ def _own(value: Any) -> Any:
     return value.copy() if isinstance(value, dict) else value
 
 
-def _returns(plan: Plan, step: Step) -> Any:
-    try:
-        returns = plan.returns if step is plan.call else read_signature(step.call).returns
-    except UnreadableSignature:  # which matters only where arguments are to be found
-        return Empty
-    return Empty if returns is MISSING else returns
+def _returns(step: Step) -> Any:
+    return Empty if step.returns is MISSING else step.returns
 
 
 def _calls(plan: Plan) -> Iterator[RouteCall]:
@@ -242,7 +238,7 @@ def _call(plan: Plan, role: Role, step: Step, key: Any = None) -> RouteCall:
         key=key,
         lifetime=step.lifetime if role == "dependency" else None,
         in_thread=step.manner in _IN_THREAD,
-        returns=_returns(plan, step),
+        returns=_returns(step),
     )
 
 

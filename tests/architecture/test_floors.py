@@ -26,8 +26,8 @@ ORDER = [
     # 2 messages
     "background_tasks", "connection", "response", "pagination",
     # 3 declarations
-    "di", "_dto", "dto", "_middleware", "_shown", "layer", "_contributions", "_openapi", "handlers",
-    "controller", "router",
+    "di", "_dto", "dto", "_middleware", "_shown", "layer", "_resolution", "_contributions",
+    "_openapi", "handlers", "controller", "router",
     # 4 plan
     "_plan",
     # 5 compile

@@ -16,6 +16,7 @@ from hesper._compile.default_response import default_response, is_failure, last_
 from hesper._compile.injected import Caller
 from hesper._compile.reply import Background, Replies, Reply, background_of
 from hesper._compile.work import Worker
+from hesper._resolution import option_of
 from hesper._types import Receive, Scope, Send
 from hesper.connection.request import Request
 from hesper.exceptions import HTTPException
@@ -97,7 +98,7 @@ class Finish:
         after_response: Sequence[Caller],
         worker: Worker,
         background: Background = None,
-        route_handler: object = None,
+        route_handler: Layer | None = None,
     ) -> None:
         self._label = label
         self._request_class = request_class
@@ -169,7 +170,7 @@ class Recovery:
         request_class: type[Request],
         replies: Replies,
         finish: Finish,
-        route_handler: object = None,
+        route_handler: Layer | None = None,
         chain: tuple[Layer, ...] = (),
     ) -> None:
         self._chain = chain
@@ -259,7 +260,7 @@ class Recovery:
 
 def request_of(
     request_class: type[Request],
-    route_handler: object,
+    route_handler: Layer | None,
     scope: Scope,
     receive: Receive,
     send: Send,
@@ -267,5 +268,5 @@ def request_of(
     """Return the request that exception handlers and `after_response` hooks get."""
     if route_handler is not None:
         scope["route_handler"] = route_handler
-        scope["hesper_max_body_size"] = vars(route_handler)["request_max_body_size"]
+        scope["hesper_max_body_size"] = option_of(route_handler, "request_max_body_size")
     return request_class(scope, receive, send)

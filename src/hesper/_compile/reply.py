@@ -16,12 +16,13 @@ import hesper._late as late
 from hesper._dto import Outbound
 from hesper._plan.plan import Plan
 from hesper._plan.result import Result
+from hesper._resolution import contributions
 from hesper._types import ASGIApp, Message, Receive, Scope, Send
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
 from hesper.datastructures.headers import encode_header
 from hesper.enums import MediaType
 from hesper.handlers import HTTPRouteHandler
-from hesper.layer import Layer, contributions
+from hesper.layer import Layer
 from hesper.response.headers import VALIDATORS
 from hesper.response.response import Defaults, Prepared, Response
 from hesper.serialization import json_encoder, msgpack_encoder
@@ -185,13 +186,13 @@ def media_type_of(plan: Plan) -> str | None:
 
 def defaults_of(plan: Plan) -> Defaults:
     """Return what a route says about its responses."""
-    handler, options = plan.handler, vars(plan.handler)
+    handler = plan.handler
     if not plan.is_route:  # what is answered without a route is nobody's success
-        return layer_defaults(options, 200)
+        return layer_defaults(plan, 200)
     if isinstance(handler, HTTPRouteHandler):
-        defaults = layer_defaults(options, handler.default_status, handler.media_type)
+        defaults = layer_defaults(plan, handler.default_status, handler.media_type)
     else:
-        defaults = layer_defaults(options, 200)
+        defaults = layer_defaults(plan, 200)
     return msgspec.structs.replace(defaults, success_headers=tuple(_success_headers(plan)))
 
 
@@ -223,17 +224,15 @@ def precondition_of(plan: Plan) -> bytes | None:
     return dict(_success_headers(plan)).get(b"etag")
 
 
-def layer_defaults(
-    options: Mapping[str, Any], status_code: int, media_type: str | None = None
-) -> Defaults:
-    """Return what resolved options, a status and a media type say about responses."""
-    encoders = options["type_encoders"]
-    headers = options["response_headers"].values()
+def layer_defaults(plan: Plan, status_code: int, media_type: str | None = None) -> Defaults:
+    """Return what a route's options, a status and a media type say about responses."""
+    encoders = plan.option("type_encoders")
+    headers = plan.option("response_headers").values()
     return Defaults(
         status_code=status_code,
         media_type=media_type,
         headers=tuple(h.to_encoded() for h in headers if not h.documentation_only),
-        cookies=tuple(options["response_cookies"].values()),
+        cookies=tuple(plan.option("response_cookies").values()),
         encode_json=json_encoder(encoders),
         encode_msgpack=msgpack_encoder(encoders),
         type_encoders=encoders,

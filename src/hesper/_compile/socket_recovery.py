@@ -134,12 +134,11 @@ class SocketRecovery:
 
 def socket_recovery_of(plan: Plan) -> SocketRecovery:
     """Return what answers the exceptions of a route's websockets."""
-    options = vars(plan.handler)
     return SocketRecovery(
         plan.label,
         callers_of(plan, "websocket"),
-        Replies(layer_defaults(options, 200), options["response_class"]),
-        options["websocket_class"],
+        Replies(layer_defaults(plan, 200), plan.option("response_class")),
+        plan.option("websocket_class"),
         Worker(plan),
     )
 

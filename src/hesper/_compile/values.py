@@ -109,17 +109,17 @@ class ValueWriter:
         """Return the local variable of the connection object, written where it is first wanted."""
         key = From.SOCKET if self._plan.scope_type == "websocket" else From.REQUEST
         if key not in self._locals:
-            source, options = self._source, vars(self._plan.handler)
+            source, option = self._source, self._plan.option
             cls = {
-                "http": options["request_class"],
-                "websocket": options["websocket_class"],
+                "http": option("request_class"),
+                "websocket": option("websocket_class"),
                 "asgi": ASGIConnection,
             }[self._plan.scope_type]
             self._locals[key] = name = source.local(key.value)
             if self._plan.is_route:
                 handler = source.bind("route_handler", self._plan.handler)
                 source.add(f"scope['route_handler'] = {handler}")
-            limit = options["request_max_body_size"]
+            limit = option("request_max_body_size")
             # The default is said as well where an outer layer's middleware was told otherwise.
             said = any("request_max_body_size" in changes_of(layer) for layer in self._plan.chain)
             if key is From.REQUEST and said:
@@ -168,7 +168,7 @@ class ValueWriter:
             case From.LIFESPAN:
                 return f"scope['state'][{LIFESPAN_KEY!r}]"
             case _:  # BODY
-                limit = vars(self._plan.handler)["request_max_body_size"]
+                limit = self._plan.option("request_max_body_size")
                 return f"await {bind('read_body', read_body)}(scope, receive, {limit!r})"
 
     def _state(self, argument: Argument) -> str:

@@ -244,7 +244,7 @@ def fits_in_path(annotation: Any, kind: type) -> bool:
         annotation: The argument's annotation.
         kind: What the matcher makes of the segment.
     """
-    if kind is str:
+    if kind is str or annotation is kind:
         return True
     wider = _WIDER.get(kind, frozenset())
     return any(

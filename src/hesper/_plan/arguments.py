@@ -31,8 +31,10 @@ from hesper._plan.annotations import (
 from hesper._plan.decodable import Decodable
 from hesper._plan.path import TYPES, PathTemplate
 from hesper._plan.transfer import inbound
+from hesper._resolution import contributions
 from hesper._signature import (
     MISSING,
+    Signature,
     SignatureParameter,
     described,
     members,
@@ -42,7 +44,7 @@ from hesper._signature import (
 from hesper._types import Empty, TypeDecodersSequence
 from hesper.datastructures.state import ImmutableState
 from hesper.enums import ParamType
-from hesper.layer import Layer, contributions
+from hesper.layer import Layer
 from hesper.lifetime import Lifetime
 from hesper.params import Body, Dependency, ParameterDeclaration
 
@@ -192,17 +194,32 @@ def arguments_of(
         UnclearArgument: The source of an argument cannot be told.
         UnreadableSignature: The signature cannot be read.
     """
-    parameters = read_signature(function).parameters
+    return read_arguments(
+        read_signature(function), function, reading, given, lifetime, is_late=is_late
+    )
+
+
+def read_arguments(
+    signature: Signature,
+    function: Callable[..., Any],
+    reading: Reading,
+    given: int,
+    lifetime: Lifetime,
+    *,
+    is_late: bool,
+) -> tuple[Argument, ...]:
+    """Return the arguments of *function*, whose *signature* is known; see `arguments_of`."""
+    owner = described(function)
     read: list[Argument] = []
-    for index, parameter in enumerate(parameters):
+    for index, parameter in enumerate(signature.parameters):
         if index < given and not parameter.keyword_only:
             read.append(Argument(parameter.name, Source.GIVEN, Any, index))
         elif lifetime >= Lifetime.LIFESPAN:
-            read.append(_lasting(parameter, reading, described(function), lifetime))
+            read.append(_lasting(parameter, reading, owner, lifetime))
         elif is_late:
-            read.append(_late(parameter, reading, described(function)))
+            read.append(_late(parameter, reading, owner))
         else:
-            read.append(_argument(parameter, reading, described(function)))
+            read.append(_argument(parameter, reading, owner))
     return tuple(read)
 
 

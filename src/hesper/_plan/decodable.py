@@ -1,4 +1,4 @@
-"""Find out while an app is built whether its values can be decoded: a request finds out too late."""
+"""Find out while an app is built whether its values can be decoded, not in a request."""
 
 from __future__ import annotations
 

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from hesper._did_you_mean import did_you_mean
 from hesper._plan.annotations import UnclearArgument
-from hesper._plan.arguments import Argument, Reading, Source, arguments_of
+from hesper._plan.arguments import Argument, Reading, Source, read_arguments
 from hesper._plan.decodable import Decodable
-from hesper._plan.manner import EXITS, Manner, manner_of, manner_of_handler
+from hesper._plan.manner import EXITS, Manner, manner_of, manner_of_handler, manner_of_hook
 from hesper._plan.mistyped import mismatch
-from hesper._signature import UnreadableSignature, described
+from hesper._signature import MISSING, UnreadableSignature, described, read_signature
 from hesper.di import Provide
 from hesper.exceptions import ConfigurationError
 from hesper.lifetime import Lifetime
+
+_NONE: Final[Mapping[Any, Any]] = MappingProxyType({})
 
 
 class Step(msgspec.Struct, frozen=True, eq=False, weakref=True):
@@ -36,16 +38,23 @@ class Step(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """How long the value of a provider lives."""
     identity: Hashable = None
     """Equal for providers that share one value: those of one key that make it in the same way."""
-    inner: Mapping[Any, Step] = msgspec.field(default_factory=dict)
+    inner: Mapping[Any, Step] = _NONE
     """The providers of its dependencies, by key."""
     is_lazy: bool = False
     """Whether the value of a provider is made when it is first asked for."""
+    returns: Any = MISSING
+    """What the callable says that it returns; `MISSING` if it does not."""
 
     @property
     def needs(self) -> tuple[Any, ...]:
         """The keys of the dependencies that it takes."""
-        keys = (one.key for one in self.arguments if one.source is Source.DEPENDENCY)
-        return tuple(key for key in keys if key is not None)
+        return tuple(
+            [
+                one.key
+                for one in self.arguments
+                if one.source is Source.DEPENDENCY and one.key is not None
+            ]
+        )
 
     @property
     def has_exit(self) -> bool:
@@ -63,7 +72,7 @@ class Lasting:
 
     def __init__(
         self,
-        steps: Mapping[Hashable, Step] = MappingProxyType({}),
+        steps: Mapping[Hashable, Step] = _NONE,
         *,
         is_overridden: bool = False,
     ) -> None:
@@ -96,12 +105,23 @@ class Graph:
         replaced: The keys whose providers are others than there.
     """
 
+    __slots__ = (
+        "_failed",
+        "_known",
+        "_lasting",
+        "_likeness",
+        "_problems",
+        "_providers",
+        "_reading",
+        "_replaced",
+    )
+
     def __init__(
         self,
         reading: Reading,
         problems: list[str],
         lasting: Lasting,
-        known: Mapping[Any, Step] = MappingProxyType({}),
+        known: Mapping[Any, Step] = _NONE,
         replaced: frozenset[Any] = frozenset(),
     ) -> None:
         self._known = known
@@ -111,12 +131,12 @@ class Graph:
         self._lasting = lasting
         self._providers: dict[Any, Step] = {}
         self._failed: set[Any] = set()
-        self._likeness = reading.likeness
+        self._likeness: Hashable = None
 
     @property
     def providers(self) -> Mapping[Any, Step]:
         """The providers that are needed, each behind those it depends on."""
-        return self._providers
+        return self._providers or _NONE
 
     def step(
         self,
@@ -139,9 +159,62 @@ class Graph:
             is_late: Whether it is called when the handler's call has ended.
         """
         step = self._step(name, call, manner, given, is_late=is_late)
-        self.again(step, at_least)
-        self._problems.extend(self._mistyped(step, self._providers))
+        self._need(step, at_least)
         return step
+
+    def hook(self, call: Callable[..., Any], given: int) -> Step:
+        """Return the step that calls a guard or hook, its providers added to the graph.
+
+        Args:
+            call: The function.
+            given: How many leading arguments its caller passes by position.
+        """
+        name, manner = named(call), manner_of_hook(call)
+        step = self._once((call, given), lambda: self._step(name, call, manner, given))
+        self._need(step, Lifetime.CALL)
+        return step
+
+    def late_hook(self, call: Callable[..., Any], given: int) -> Step:
+        """Return the step of a hook that takes what its caller gives it, and what is still there.
+
+        Args:
+            call: A function that is called when the handler's call has ended.
+            given: How many leading arguments its caller passes by position.
+        """
+        step = self._once((call, given, "late"), lambda: self._late(call, given))
+        self._need(step, Lifetime.CONNECTION)
+        return step
+
+    def _late(self, call: Callable[..., Any], given: int) -> Step:
+        name, manner = named(call), manner_of_hook(call)
+        try:
+            read_signature(call)
+        except UnreadableSignature:  # it takes anything, and gets what its caller gives it
+            documented = (Argument(f"given_{i}", Source.GIVEN, Any, i) for i in range(given))
+            return Step(name, call, tuple(documented), manner)
+        return self._step(name, call, manner, given, is_late=True)
+
+    def _once(self, what: Hashable, read: Callable[[], Step]) -> Step:
+        """Return what *read* reads; it is read once for all routes that are alike."""
+        if self._likeness is None:
+            self._likeness = self._reading.likeness
+        place = (what, self._likeness)
+        try:
+            step = self._lasting.read.get(place)
+        except TypeError:  # a callable that has no hash
+            return read()
+        if step is None:
+            before = len(self._problems)
+            step = read()
+            if len(self._problems) == before:
+                self._lasting.read[place] = step
+        return step
+
+    def _need(self, step: Step, at_least: Lifetime) -> None:
+        """Add what *step* needs to the graph, and the problems with it."""
+        if step.needs:
+            self.again(step, at_least)
+            self._problems.extend(self._mistyped(step, self._providers))
 
     def again(self, step: Step, at_least: Lifetime = Lifetime.CALL) -> None:
         """Add what *step* needs to the graph.
@@ -176,14 +249,19 @@ class Graph:
         is_late: bool = False,
         provides: Any = None,
     ) -> Step:
+        arguments: tuple[Argument, ...] = ()
+        returns = MISSING
         try:
-            arguments = arguments_of(call, self._reading, given, lifetime, is_late=is_late)
+            signature = read_signature(call)
+            returns = signature.returns
+            arguments = read_arguments(
+                signature, call, self._reading, given, lifetime, is_late=is_late
+            )
         except (UnclearArgument, UnreadableSignature) as error:
             who = "" if isinstance(error, UnclearArgument) else f"{described(call)}: "
             what = "" if provides is None else f" (it provides {self._place(provides)})"
             self._problems.append(f"{who}{error}{what}")
-            arguments = ()
-        return Step(name, call, arguments, manner)
+        return Step(name, call, arguments, manner, returns=returns)
 
     def _provide(self, key: Any, above: tuple[Any, ...]) -> None:
         if key in self._providers or key in self._failed:
@@ -211,18 +289,14 @@ class Graph:
         self._providers[key] = step
 
     def _read(self, key: Any, provide: Provide, lifetime: Lifetime) -> Step:
-        """Return *provide* as a step; it is read once for all routes that are alike."""
-        place = (key, provide, self._likeness)
-        step = self._lasting.read.get(place)
-        if step is None:
-            before = len(self._problems)
-            manner = manner_of(provide.dependency, to_thread=provide.sync_to_thread)
-            step = self._step(
-                _name(key), provide.dependency, manner, lifetime=lifetime, provides=key
-            )
-            if len(self._problems) == before:
-                self._lasting.read[place] = step
-        return step
+        """Return *provide* as a step."""
+
+        def read() -> Step:
+            call = provide.dependency
+            manner = manner_of(call, to_thread=provide.sync_to_thread)
+            return self._step(_name(key), call, manner, lifetime=lifetime, provides=key)
+
+        return self._once((key, provide), read)
 
     def _made(
         self,
@@ -242,7 +316,7 @@ class Graph:
         self._problems.extend(self._mistyped(step, inner))
         if not isinstance(key, str) and not self._lasting.is_overridden:
             what = f"the dependency {self._place(key)}"
-            self._problems.extend(mismatch(step.call, step.manner, key, what))
+            self._problems.extend(mismatch(step.call, step.manner, step.returns, key, what))
         made = Step(
             step.name,
             step.call,
@@ -252,6 +326,7 @@ class Graph:
             _identity(key, step.call, inner),
             inner,
             provide.use_cache,
+            step.returns,
         )
         if lifetime >= Lifetime.LIFESPAN:
             made = self._lasting.shared(made)
@@ -294,9 +369,10 @@ class Graph:
             key = argument.key
             provider = providers.get(key) if argument.source is Source.DEPENDENCY else None
             if provider is not None and isinstance(key, str):
-                layer = self._reading.declared_by(key)
                 what = f"{argument.name!r} of {described(step.call)}"
-                for problem in mismatch(provider.call, provider.manner, argument.annotation, what):
+                call, manner, returns = provider.call, provider.manner, provider.returns
+                for problem in mismatch(call, manner, returns, argument.annotation, what):
+                    layer = self._reading.declared_by(key)
                     yield f"{problem} ({key!r} is provided by {layer})" if layer else problem
 
     def _place(self, key: Any, more: str = "") -> str:
@@ -357,6 +433,11 @@ class Providers:
         if problems:
             raise ConfigurationError(*problems)
         return step, graph.providers
+
+
+def named(call: Callable[..., Any]) -> str:
+    """Return a speaking name for what is called."""
+    return getattr(call, "__name__", type(call).__name__)
 
 
 def _identity(key: Any, call: Callable[..., Any], inner: Mapping[Any, Step]) -> Hashable:

@@ -14,10 +14,8 @@ from hesper._plan.annotations import shown
 from hesper._plan.manner import EXITS, Manner
 from hesper._signature import (
     MISSING,
-    UnreadableSignature,
     described,
     members,
-    read_signature,
     without_extras,
 )
 
@@ -25,16 +23,19 @@ _WIDER: Final = {(int, float), (int, complex), (float, complex)}
 """What checkers accept in place of another (PEP 484, the numeric tower)."""
 
 
-def mismatch(call: Callable[..., Any], manner: Manner, wanted: Any, what: str) -> Iterator[str]:
+def mismatch(
+    call: Callable[..., Any], manner: Manner, returns: Any, wanted: Any, what: str
+) -> Iterator[str]:
     """Yield the problem, if the provider *call* cannot make a *wanted*.
 
     Args:
         call: The provider.
         manner: How it is called.
+        returns: What it says that it returns; `MISSING` if it does not.
         wanted: The type that is asked for.
         what: How the message names who asks.
     """
-    made = _made(call, manner)
+    made = _made(call, manner, returns)
     if made is MISSING or wanted is MISSING or _fits(made, wanted):
         return
     yield (
@@ -43,14 +44,10 @@ def mismatch(call: Callable[..., Any], manner: Manner, wanted: Any, what: str) -
     )
 
 
-def _made(call: Callable[..., Any], manner: Manner) -> Any:
+def _made(call: Callable[..., Any], manner: Manner, returns: Any) -> Any:
     """Return the type of what a provider makes; `MISSING` if nothing tells."""
     if isinstance(call, type):
         return MISSING if manner in EXITS else call
-    try:
-        returns = read_signature(call).returns
-    except UnreadableSignature:  # reported with the arguments
-        return MISSING
     if returns is MISSING or manner not in EXITS:
         return returns
     made = get_args(without_extras(returns))

@@ -13,11 +13,12 @@ import msgspec
 from hesper._did_you_mean import did_you_mean
 from hesper._plan.annotations import shown
 from hesper._plan.arguments import Reading
-from hesper._plan.graph import Graph, Lasting, Providers, Step
+from hesper._plan.graph import Graph, Lasting, Step
 from hesper._plan.plan import Plan, late_steps, reading_of
+from hesper._resolution import with_option
 from hesper.di import Provide
 from hesper.handlers import BaseRouteHandler
-from hesper.layer import Layer, with_option
+from hesper.layer import Layer
 from hesper.lifetime import Lifetime
 
 
@@ -91,8 +92,9 @@ class Overriding:
             providers = self._provided(plan, reading, late, calls)
             if len(self._problems) == before:
                 self._providers[place] = providers
-        at_hand = Providers(reading, self._lasting)
-        return msgspec.structs.replace(plan, handler=handler, at_hand=at_hand, providers=providers)
+        return msgspec.structs.replace(
+            plan, handler=handler, lasting=self._lasting, providers=providers
+        )
 
     def _provided(
         self, plan: Plan, reading: Reading, late: Iterable[Step], calls: Iterable[Step]

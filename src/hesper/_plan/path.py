@@ -6,6 +6,7 @@ slash; `/` alone is the root.
 
 from __future__ import annotations
 
+import functools
 import keyword
 import re
 from collections.abc import Mapping
@@ -33,6 +34,9 @@ TYPES: Final[Mapping[str, type]] = {
 """What each type of a path parameter becomes; the order in which alternatives are tried."""
 
 _PARAMETER: Final = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
+_ORDINARY: Final = re.compile(r"[\w.~-]+", re.ASCII)
+"""What nothing is wrong with in a segment that is no parameter."""
+
 _ENCODED: Final = re.compile("%[0-9A-Fa-f]{2}")
 
 
@@ -51,14 +55,15 @@ class PathTemplate(msgspec.Struct, frozen=True):
     """A path of a route, parsed."""
 
     segments: tuple[str | PathParameterSegment, ...]
-
-    @property
-    def parameters(self) -> tuple[PathParameterSegment, ...]:
-        """The parameters, in order."""
-        return tuple(s for s in self.segments if isinstance(s, PathParameterSegment))
+    parameters: tuple[PathParameterSegment, ...]
+    """Those of the segments that are one, in order."""
 
     def __str__(self) -> str:
         return "/" + "/".join(map(str, self.segments))
+
+
+ROOT: Final = PathTemplate((), ())
+"""The path of an application itself."""
 
 
 class BadPath(ValueError):  # noqa: N818 - a reason, turned into a ConfigurationError
@@ -67,7 +72,7 @@ class BadPath(ValueError):  # noqa: N818 - a reason, turned into a Configuration
 
 def join_paths(*paths: str) -> str:
     """Join the paths of layers: one slash between segments, none at the end."""
-    return "/" + "/".join(part for path in paths for part in path.split("/") if part)
+    return "/" + "/".join([part for path in paths for part in path.split("/") if part])
 
 
 def parse_path(text: str) -> PathTemplate:
@@ -77,26 +82,33 @@ def parse_path(text: str) -> PathTemplate:
         BadPath: A parameter is malformed, has an unknown type or is declared twice, a `path`
             parameter is not the last segment, or a segment is not a decoded one.
     """
-    parts = [part for part in text.split("/") if part]
-    segments = tuple(_segment(part) for part in parts)
+    segments = tuple([_segment(part) for part in text.split("/") if part])
+    parameters = tuple([one for one in segments if isinstance(one, PathParameterSegment)])
     names: set[str] = set()
-    for index, segment in enumerate(segments):
-        if not isinstance(segment, PathParameterSegment):
-            continue
-        if segment.name in names:
-            raise BadPath(f"the parameter {segment.name!r} stands twice in {text}; rename one")
-        names.add(segment.name)
-        if segment.kind == "path" and index < len(segments) - 1:
+    for parameter in parameters:
+        if parameter.name in names:
+            raise BadPath(f"the parameter {parameter.name!r} stands twice in {text}; rename one")
+        names.add(parameter.name)
+        if parameter.kind == "path" and segments.index(parameter) < len(segments) - 1:
             raise BadPath(
-                f"{segment} takes all the rest of a path, so it must be the last segment of {text}"
+                f"{parameter} takes all the rest of a path, so it must be the last segment of "
+                f"{text}"
             )
-    return PathTemplate(segments)
+    return PathTemplate(segments, parameters)
 
 
 def _segment(part: str) -> str | PathParameterSegment:
+    if _ORDINARY.fullmatch(part):
+        return part
     if "{" not in part and "}" not in part:
         _check_plain(part)
         return part
+    return _parameter(part)
+
+
+@functools.lru_cache(maxsize=1024)
+def _parameter(part: str) -> PathParameterSegment:
+    """Return the parameter that is written as *part*; most are written in many paths."""
     match = _PARAMETER.fullmatch(part)
     if match is None:
         raise BadPath(f"{part!r} is not a parameter: one is a whole segment, such as {{name:str}}")

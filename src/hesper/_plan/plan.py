@@ -6,25 +6,26 @@ What it takes to serve the route is written from the plan alone; tools read it, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
 from hesper._dto import Outbound
-from hesper._plan.arguments import Argument, Reading, Source
+from hesper._plan.arguments import Reading, Source
 from hesper._plan.graph import Graph, Lasting, Providers, Step
-from hesper._plan.manner import Manner, manner_of_handler, manner_of_hook, yields
-from hesper._plan.path import PathTemplate
+from hesper._plan.manner import Manner, manner_of_handler, yields
+from hesper._plan.path import ROOT, PathTemplate
 from hesper._plan.result import Result, result_of
 from hesper._plan.suiting import suits
-from hesper._plan.transfer import idle, outbound
+from hesper._plan.transfer import DTO_OPTIONS, idle, outbound
 from hesper._plan.walk import DeclaredRoute
-from hesper._signature import MISSING, UnreadableSignature, read_signature
+from hesper._resolution import contributions, option_of, resolve
 from hesper._types import Middleware
 from hesper.handlers import BaseRouteHandler, HTTPRouteHandler
-from hesper.layer import Layer, changes_of, contributions, resolve
-from hesper.lifetime import Lifetime
+from hesper.layer import Layer, changes_of
 from hesper.response.response import WITHOUT_BODY
+
+_WITHOUT_REQUEST_BODY: Final = frozenset({"GET", "HEAD"})
 
 ExceptionHandlers: TypeAlias = Mapping[int | type[Exception], Step]
 """The exception handlers of one layer, by status code or exception class."""
@@ -56,10 +57,8 @@ class Plan(msgspec.Struct, frozen=True, eq=False, weakref=True):
     result: Result
     outbound: Outbound | None
     """What a DTO makes of the handler's results."""
-    at_hand: Providers
-    """Finds further dependencies, for what is only known while a connection is served."""
-    returns: Any = MISSING
-    """What the handler says that it returns; `MISSING` if it does not."""
+    lasting: Lasting
+    """The app's providers of values that outlive a connection."""
     is_route: bool = True
     """Whether a handler stands behind it; else it is what the application says without one."""
 
@@ -87,9 +86,21 @@ class Plan(msgspec.Struct, frozen=True, eq=False, weakref=True):
         """Return a copy that knows *providers*, for what nobody knew of at start-up."""
         return msgspec.structs.replace(self, providers=providers, is_started=False)
 
+    @property
+    def returns(self) -> Any:
+        """What the handler says that it returns; `MISSING` if it does not."""
+        return self.call.returns
+
+    @property
+    def at_hand(self) -> Providers:
+        """Finds further dependencies, for what is only known while a connection is served."""
+        chain, lasting = self.chain, self.lasting
+        reading = reading_of(self.handler, self.path, self.scope_type, chain, lasting)
+        return Providers(reading, lasting)
+
     def option(self, name: str) -> Any:
         """Return the resolved value of the option *name*, in its normal form."""
-        return vars(self.handler)[name]
+        return option_of(self.handler, name)
 
 
 def plan_route(declared: DeclaredRoute, problems: list[str], lasting: Lasting) -> Plan:
@@ -101,40 +112,49 @@ def plan_route(declared: DeclaredRoute, problems: list[str], lasting: Lasting) -
         lasting: The app's providers of values that outlive a connection.
     """
     found: list[str] = []
-    handler = cast("BaseRouteHandler", resolve(declared.chain))
+    branch, chain = declared.branch, declared.chain
+    handler = branch.resolve(declared.handler)
     vars(handler)["_function"] = declared.function
-    options = vars(handler)
     scope_type = handler.scope_type
     is_http = scope_type == "http"
-    reading = reading_of(handler, declared.path, scope_type, declared.chain, lasting)
+    reading = reading_of(handler, declared.path, scope_type, chain, lasting)
     graph = Graph(reading, found, lasting)
-    returns = _returns(declared.function)
     plan = Plan(
         path=declared.path,
         methods=handler.http_methods if isinstance(handler, HTTPRouteHandler) else (),
         scope_type=scope_type,
         handler=handler,
-        chain=declared.chain,
-        guards=_hooks(graph, options["guards"], given=2),
-        before_request=_hooks(graph, options["before_request"] if is_http else (), given=1),
-        call=_call(graph, handler, declared.function),
-        after_request=_hooks(graph, options["after_request"] if is_http else (), given=1),
-        after_response=_finishing(graph, options["after_response"]),
-        exception_handlers=_exception_handlers(graph, declared.chain, scope_type),
+        chain=chain,
+        guards=_hooks(graph, option_of(handler, "guards"), given=2),
+        before_request=_hooks(graph, option_of(handler, "before_request"), 1) if is_http else (),
+        call=(call := _call(graph, handler, declared.function)),
+        after_request=_hooks(graph, option_of(handler, "after_request"), 1) if is_http else (),
+        after_response=_finishing(graph, option_of(handler, "after_response")),
+        exception_handlers=(
+            _exception_handlers(graph, chain, scope_type)
+            if declared.says("exception_handlers")
+            else ()
+        ),
         providers=graph.providers,
-        middleware=_middleware(declared.chain),
-        result=result_of(returns),
-        outbound=outbound(handler, declared.chain, returns, found) if is_http else None,
-        at_hand=Providers(reading, lasting),
-        returns=returns,
+        middleware=_middleware(chain) if declared.says("middleware") else (),
+        result=result_of(call.returns),
+        outbound=outbound(handler, chain, call.returns, found) if is_http else None,
+        lasting=lasting,
     )
     found.extend(_contradictions(plan))
     if not found:
-        arguments = (argument for step in _steps(plan) for argument in step.arguments)
-        read = [argument.inbound for argument in arguments if argument.source is Source.DATA]
-        found.extend(idle(handler, scope_type, read, plan.outbound))
-    problems.extend(f"{declared.label}: {problem}" for problem in found)
+        found.extend(_idle(plan))
+    problems.extend([f"{declared.label}: {problem}" for problem in found])
     return plan
+
+
+def _idle(plan: Plan) -> Iterable[str]:
+    """Return what is wrong with the DTOs that a handler itself names."""
+    if changes_of(plan.handler).keys().isdisjoint(DTO_OPTIONS):
+        return ()
+    arguments = (argument for step in _steps(plan) for argument in step.arguments)
+    read = [argument.inbound for argument in arguments if argument.source is Source.DATA]
+    return idle(plan.handler, plan.scope_type, read, plan.outbound)
 
 
 def reading_of(
@@ -153,14 +173,13 @@ def reading_of(
         chain: The layers that it was resolved from.
         lasting: What has been read of the app so far.
     """
-    options = vars(handler)
     return Reading(
         path,
         scope_type,
-        options["dependencies"],
-        options["parameters"],
-        options["type_decoders"],
-        options["dto"],
+        option_of(handler, "dependencies"),
+        option_of(handler, "parameters"),
+        option_of(handler, "type_decoders"),
+        option_of(handler, "dto"),
         "dto" in changes_of(handler),
         chain,
         lasting.decodable,
@@ -179,8 +198,8 @@ def plan_layer(outermost: Layer, problems: list[str], lasting: Lasting, scope_ty
     found: list[str] = []
     nothing = BaseRouteHandler()
     handler = resolve((cast("BaseRouteHandler", outermost), nothing))
-    options, chain = vars(handler), (outermost,)
-    reading = reading_of(handler, PathTemplate(()), scope_type, chain, lasting)
+    chain = (outermost,)
+    reading = reading_of(handler, ROOT, scope_type, chain, lasting)
     graph = Graph(reading, found, lasting)
     is_http = scope_type == "http"
     plan = Plan(
@@ -193,13 +212,13 @@ def plan_layer(outermost: Layer, problems: list[str], lasting: Lasting, scope_ty
         before_request=(),
         call=Step("routing", nothing, (), Manner.DIRECT),
         after_request=(),
-        after_response=_finishing(graph, options["after_response"] if is_http else ()),
+        after_response=_finishing(graph, option_of(handler, "after_response") if is_http else ()),
         exception_handlers=_exception_handlers(graph, chain, scope_type),
         providers=graph.providers,
         middleware=(),
         result=Result.UNKNOWN,
         outbound=None,
-        at_hand=Providers(reading, lasting),
+        lasting=lasting,
         is_route=False,
     )
     problems.extend(f"{outermost.label}: {problem}" for problem in found)
@@ -207,29 +226,12 @@ def plan_layer(outermost: Layer, problems: list[str], lasting: Lasting, scope_ty
 
 
 def _hooks(graph: Graph, calls: Iterable[Callable[..., Any]], given: int) -> tuple[Step, ...]:
-    return tuple(graph.step(_name(call), call, manner_of_hook(call), given) for call in calls)
+    return tuple([graph.hook(call, given) for call in calls])
 
 
-def _finishing(
-    graph: Graph, calls: Iterable[Callable[..., Any]], given: int = 1
-) -> tuple[Step, ...]:
+def _finishing(graph: Graph, calls: Iterable[Callable[..., Any]]) -> tuple[Step, ...]:
     """Return the steps of hooks that are called when the handler's call has ended."""
-    return tuple(_late(graph, call, given) for call in calls)
-
-
-def _late(graph: Graph, call: Callable[..., Any], given: int) -> Step:
-    """Return the step of a hook that takes what its caller gives it, and what is still there."""
-    name, manner = _name(call), manner_of_hook(call)
-    try:
-        read_signature(call)
-    except UnreadableSignature:  # it takes anything, and gets what its caller gives it
-        documented = (Argument(f"given_{i}", Source.GIVEN, Any, i) for i in range(given))
-        return Step(name, call, tuple(documented), manner)
-    return graph.step(name, call, manner, given, Lifetime.CONNECTION, is_late=True)
-
-
-def _name(call: Callable[..., Any]) -> str:
-    return getattr(call, "__name__", type(call).__name__)
+    return tuple([graph.late_hook(call, given=1) for call in calls])
 
 
 def _call(graph: Graph, handler: BaseRouteHandler, function: Callable[..., Any]) -> Step:
@@ -250,7 +252,7 @@ def _exception_handlers(
         for handlers in reversed(found)
     )
     return tuple(
-        {key: _late(graph, handler, given=2) for key, handler in handlers.items()}
+        {key: graph.late_hook(handler, given=2) for key, handler in handlers.items()}
         for handlers in by_layer
         if handlers
     )
@@ -265,23 +267,18 @@ def late_steps(plan: Plan) -> tuple[Step, ...]:
 def _middleware(chain: tuple[Layer, ...]) -> tuple[Middleware, ...]:
     below_the_application = chain[1:]
     return tuple(
-        middleware
-        for _, change in contributions(below_the_application, "middleware")
-        for middleware in change.value
+        [
+            middleware
+            for _, change in contributions(below_the_application, "middleware")
+            for middleware in change.value
+        ]
     )
-
-
-def _returns(function: Callable[..., Any]) -> Any:
-    try:
-        return read_signature(function).returns
-    except UnreadableSignature:  # reported with the arguments
-        return MISSING
 
 
 def _contradictions(plan: Plan) -> Iterable[str]:
     """Yield what a route asks for that cannot be."""
-    sources = {argument.source for step in _steps(plan) for argument in step.arguments}
-    if plan.methods and set(plan.methods) <= {"GET", "HEAD"}:
+    if plan.methods and _WITHOUT_REQUEST_BODY.issuperset(plan.methods):
+        sources = {argument.source for step in _steps(plan) for argument in step.arguments}
         for source in (Source.DATA, Source.BODY):
             if source in sources:
                 method = plan.methods[0]
@@ -310,9 +307,6 @@ def _generator(plan: Plan) -> str:
     return f"{found}; write async def without yield"
 
 
-def _steps(plan: Plan) -> Iterable[Step]:
-    yield from plan.guards
-    yield from plan.before_request
-    yield from plan.providers.values()
-    yield plan.call
-    yield from plan.after_request
+def _steps(plan: Plan) -> tuple[Step, ...]:
+    around = (*plan.guards, *plan.before_request, *plan.providers.values())
+    return (*around, plan.call, *plan.after_request)

@@ -47,4 +47,9 @@ def _kind(annotation: Any) -> Result:
     if issubclass(origin, (bytes, bytearray, memoryview)):
         return Result.RAW
     # Responses and other ASGI apps are callable, and so is whatever might turn out to be one.
-    return Result.UNKNOWN if "__call__" in dir(origin) else Result.DATA
+    return Result.UNKNOWN if _has_callable_instances(origin) else Result.DATA
+
+
+def _has_callable_instances(kind: type) -> bool:
+    # Of the class itself `hasattr` would say so always, for it can be called, too.
+    return any("__call__" in vars(base) for base in kind.__mro__)

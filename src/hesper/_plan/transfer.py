@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from hesper._dto import DTO, Inbound, Outbound
 from hesper._plan.annotations import UnclearArgument, shown
+from hesper._resolution import contributions, option_of
 from hesper.exceptions import ImproperlyConfiguredException
-from hesper.layer import Layer, changes_of, contributions
+from hesper.layer import Layer, changes_of
+
+DTO_OPTIONS: Final = ("dto", "return_dto")
+"""The options that name a DTO."""
 
 
 def inbound(annotation: Any, dto: type[DTO] | None, where: str, *, own: bool) -> Inbound | None:
@@ -42,9 +46,11 @@ def outbound(
         returns: The type that it returns.
         problems: Where problems are added.
     """
+    if all(option_of(handler, option) is None for option in DTO_OPTIONS):
+        return None
     said = any(True for _ in contributions(chain, "return_dto"))
     option = "return_dto" if said else "dto"
-    dto: type[DTO] | None = vars(handler)[option]
+    dto: type[DTO] | None = option_of(handler, option)
     if dto is None:
         return None
     try:
@@ -66,7 +72,7 @@ def idle(
         sent: What is made of the results.
     """
     own = changes_of(handler)
-    for option in ("dto", "return_dto"):
+    for option in DTO_OPTIONS:
         dto: type[DTO] | None = own[option].value if option in own else None
         if dto is None:
             continue

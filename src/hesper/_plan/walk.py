@@ -15,11 +15,12 @@ import msgspec
 from hesper._merge import several
 from hesper._plan.misfits import misfits
 from hesper._plan.path import BadPath, PathTemplate, join_paths, parse_path
+from hesper._resolution import Branch
 from hesper._signature import described
 from hesper.controller import Controller, layers_of
 from hesper.handlers.handler import BaseRouteHandler, declarations
 from hesper.handlers.mount import mount
-from hesper.layer import Layer
+from hesper.layer import Layer, changes_of
 from hesper.router import Router
 
 
@@ -27,10 +28,19 @@ class DeclaredRoute(msgspec.Struct, frozen=True, eq=False):
     """A handler at one of its paths, with the layers above it."""
 
     path: PathTemplate
-    chain: tuple[Layer, ...]
-    """The layers, the application first and the handler last."""
+    branch: Branch
+    """The layers above the handler."""
     handler: BaseRouteHandler
     function: Callable[..., Any]
+
+    @property
+    def chain(self) -> tuple[Layer, ...]:
+        """The layers, the application first and the handler last."""
+        return (*self.branch.layers, self.handler)
+
+    def says(self, option: str) -> bool:
+        """Whether any of the layers says something of *option*."""
+        return self.branch.says(option) or option in changes_of(self.handler)
 
     @property
     def label(self) -> str:
@@ -61,39 +71,42 @@ class Walk:
         except TypeError as error:
             self.problems.append(f"{self._application.label}: route_handlers {error}")
         else:
-            yield from self._walk(items, (self._application,), (self._path,))
+            yield from self._walk(items, Branch((self._application,)), (self._path,))
 
     def _check(self, layer: Layer) -> None:
+        if not changes_of(layer):  # PERF: as with most handlers
+            return
         self.problems.extend(found for found in misfits(layer) if found not in self.problems)
 
     def _walk(
-        self, items: Sequence[Any], chain: tuple[Layer, ...], paths: tuple[str, ...]
+        self, items: Sequence[Any], branch: Branch, paths: tuple[str, ...]
     ) -> Iterator[DeclaredRoute]:
         for item in items:
             if isinstance(item, mount):
-                yield from self._handlers(item.serve, (item,), chain, paths)
+                yield from self._handlers(item.serve, (item,), branch, paths)
             elif isinstance(item, Router):
-                yield from self._router(item, chain, paths)
+                yield from self._router(item, branch, paths)
             elif isinstance(item, Controller):
-                yield from self._controller(item, chain, paths)
+                yield from self._controller(item, branch, paths)
             elif isinstance(item, type) and issubclass(item, Controller):
                 instance = self._instance(item)
                 if instance is not None:
-                    yield from self._controller(instance, chain, paths)
+                    yield from self._controller(instance, branch, paths)
             elif declarations(item):
-                yield from self._handlers(item, declarations(item), chain, paths)
+                yield from self._handlers(item, declarations(item), branch, paths)
             else:
-                self.problems.append(f"{chain[-1].label}: {_not_routable(item)}")
+                self.problems.append(f"{branch.layers[-1].label}: {_not_routable(item)}")
 
     def _router(
-        self, router: Router, chain: tuple[Layer, ...], paths: tuple[str, ...]
+        self, router: Router, branch: Branch, paths: tuple[str, ...]
     ) -> Iterator[DeclaredRoute]:
         if router in self._above:
             self.problems.append(f"{router.label} contains itself")
             return
         self._check(router)
         self._above.append(router)
-        yield from self._walk(router.route_handlers, (*chain, router), (*paths, router.path))
+        inner = Branch((*branch.layers, router))
+        yield from self._walk(router.route_handlers, inner, (*paths, router.path))
         self._above.pop()
 
     def _instance(self, controller: type[Controller]) -> Controller | None:
@@ -107,13 +120,13 @@ class Walk:
             return None
 
     def _controller(
-        self, instance: Controller, chain: tuple[Layer, ...], paths: tuple[str, ...]
+        self, instance: Controller, branch: Branch, paths: tuple[str, ...]
     ) -> Iterator[DeclaredRoute]:
         controller = type(instance)
         layers = layers_of(controller)
         for layer in layers:
             self._check(layer)
-        inner = (*chain, *layers)
+        inner = Branch((*branch.layers, *layers))
         for name in _names(controller):
             declared = declarations(inspect.getattr_static(controller, name))
             if not declared:  # a static or class method carries its function inside
@@ -127,7 +140,7 @@ class Walk:
         self,
         function: Callable[..., Any],
         declared: Sequence[BaseRouteHandler],
-        chain: tuple[Layer, ...],
+        branch: Branch,
         paths: tuple[str, ...],
     ) -> Iterator[DeclaredRoute]:
         for handler in declared:
@@ -138,7 +151,7 @@ class Walk:
                 except BadPath as error:
                     self.problems.append(f"{described(function)}: {error}")
                     continue
-                yield DeclaredRoute(path, (*chain, handler), handler, function)
+                yield DeclaredRoute(path, branch, handler, function)
 
 
 def _names(controller: type[Controller]) -> Iterator[str]:

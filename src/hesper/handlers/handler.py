@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, TypeVar
 
-from hesper.layer import Layer
+from hesper.layer import Layer, sparse
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -19,6 +19,7 @@ DECLARATIONS: Final = "__hesper_handlers__"
 """The attribute of a decorated function that holds its declarations."""
 
 
+@sparse
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class BaseRouteHandler(Layer):
     """A route handler's own options; applied to a function, it declares a route."""

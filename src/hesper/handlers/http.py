@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from hesper._openapi import ResponseSpec
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
 from hesper.enums import HttpMethod, MediaType
 from hesper.handlers.handler import BaseRouteHandler
+from hesper.layer import sparse
+
+_STATUS: Final[Mapping[tuple[str, ...], int]] = {("POST",): 201, ("DELETE",): 204}
+"""The status of a response by the methods, where it is not 200."""
 
 
+@sparse
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class HTTPRouteHandler(BaseRouteHandler):
     """A handler of HTTP requests."""
@@ -77,7 +82,7 @@ class HTTPRouteHandler(BaseRouteHandler):
         """The status of a response that nobody gave one."""
         if self.status_code is not None:
             return self.status_code
-        return {"POST": 201, "DELETE": 204}.get("".join(self.http_methods), 200)
+        return _STATUS.get(self.http_methods, 200)
 
 
 def _check_raises(raises: Any) -> None:

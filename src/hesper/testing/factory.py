@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypedDict, Unpack, cast
 import httpx2
 import msgspec
 
+from hesper._resolution import resolve
 from hesper._types import ASGIApp, Message, Receive, RouteHandler
 from hesper.app import Hesper
 from hesper.connection.request import Request
@@ -16,7 +17,6 @@ from hesper.datastructures.upload_file import UploadFile
 from hesper.enums import RequestEncodingType
 from hesper.handlers import BaseRouteHandler, route
 from hesper.handlers.handler import declarations
-from hesper.layer import resolve
 from hesper.serialization import encode_json, encode_msgpack
 from hesper.testing.requests import HeadersLike
 from hesper.testing.server import Server
