@@ -108,6 +108,33 @@ def test_two_functions_of_one_label_have_two_files() -> None:
     assert "return 2" in inspect.getsource(other)
 
 
+def test_functions_of_one_text_have_files_and_objects_of_their_own() -> None:
+    functions = []
+    for number in range(3):
+        source = written("return [inner for inner in (1 / value, made)]")
+        assert source.bind("made", number) == "made"
+        functions.append(source.build("function", f"GET /{number}"))
+    for number, function in enumerate(functions):
+        assert function(1) == [1, number]
+        with pytest.raises(ZeroDivisionError) as raised:
+            function(0)
+        (shown,) = [
+            frame
+            for frame in traceback.extract_tb(raised.value.__traceback__)
+            if frame.filename.startswith("<hesper")
+        ]
+        assert shown.filename == function.__code__.co_filename
+        assert shown.filename.startswith(f"<hesper GET /{number} #")
+        assert shown.line == "return [inner for inner in (1 / value, made)]"
+
+
+def test_code_inside_the_function_is_of_its_file_too() -> None:
+    functions = [written("return (lambda: 1 / value)").build("function", "twice") for _ in range(2)]
+    for function in functions:
+        assert function(1).__code__.co_filename == function.__code__.co_filename
+        assert "1 / value" in inspect.getsource(function(1))
+
+
 def test_a_traceback_shows_the_line() -> None:
     function = written("difference = 1 / value", "return difference").build("function", "test")
     with pytest.raises(ZeroDivisionError) as raised:

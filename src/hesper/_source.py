@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import keyword
 import linecache
+import re
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import count
+from types import CodeType
 from typing import Any, Final, cast
 
 _serial = count(1)
 
 _BUILTINS: Final = ("BaseException", "Exception", "dict", "isinstance", "len")
 """What the texts call by its own name, so that nothing else may be called so in them."""
+
+_RESERVED: Final = frozenset({*keyword.kwlist, *_BUILTINS})
 
 
 class Source:
@@ -36,8 +41,9 @@ class Source:
         """The first line."""
         self._lines: list[str] = []
         self._depth = 1
-        self._taken: set[str] = {*taken, *keyword.kwlist, *_BUILTINS}
+        self._taken: set[str] = {*taken, *_RESERVED}
         self._bound: dict[str, object] = {}
+        self._names: dict[int, str] = {}
 
     def add(self, line: str) -> None:
         """Append one line at the present depth."""
@@ -53,20 +59,21 @@ class Source:
 
     def local(self, name: str) -> str:
         """Reserve a name for a local variable: *name*, or the next free one after it."""
-        unique, number = _identifier(name), 1
+        unique = wanted = _identifier(name)
+        number = 1
         while unique in self._taken:
             number += 1
-            unique = f"{_identifier(name)}_{number}"
+            unique = f"{wanted}_{number}"
         self._taken.add(unique)
         return unique
 
     def bind(self, name: str, value: object) -> str:
         """Make *value* known to the text and return its name: *name*, or the next free one."""
-        for bound, known in self._bound.items():
-            if known is value:
-                return bound
-        unique = self.local(name)
-        self._bound[unique] = value
+        known = self._names.get(id(value))
+        if known is not None:
+            return known
+        unique = self._names[id(value)] = self.local(name)
+        self._bound[unique] = value  # which keeps it alive, and its id its own
         return unique
 
     @property
@@ -83,16 +90,36 @@ class Source:
         """
         filename = f"<hesper {label} #{next(_serial)}>"
         text = self.text
+        code, lines = _compiled(text)
         names = dict(self._bound)
-        exec(compile(text, filename, "exec"), names)  # noqa: S102 - the text is ours, without input
+        exec(_in_file(code, filename), names)  # noqa: S102 - the text is ours, without input
         # Popped, for the function must not be reachable from its own globals: a cycle.
         built: Any = names.pop(function)
-        linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+        linecache.cache[filename] = (len(text), None, lines, filename)
         weakref.finalize(built, linecache.cache.pop, filename, None).atexit = False
         return cast("Callable[..., Any]", built)
 
 
+@lru_cache(maxsize=256)
+def _compiled(text: str) -> tuple[CodeType, list[str]]:
+    """Return the code of a text, and its lines; they know nothing of what the text names.
+
+    PERF: compiling takes most of the time of a route's first request, and many texts are the same:
+    those of alike handlers, and all those of a second app from the same handlers.
+    """
+    return compile(text, "<hesper>", "exec"), text.splitlines(keepends=True)
+
+
+def _in_file(code: CodeType, filename: str) -> CodeType:
+    """Return *code*, and all code inside it, as the code of a file of its own."""
+    constants = [_in_file(c, filename) if isinstance(c, CodeType) else c for c in code.co_consts]
+    return code.replace(co_filename=filename, co_consts=tuple(constants))
+
+
+_NOT_IN_A_NAME: Final = re.compile("[^0-9A-Za-z]")
+
+
 def _identifier(name: str) -> str:
     # In ASCII: of other letters the compiler knows some forms only, and looks up others changed.
-    cleaned = "".join(c if c.isascii() and c.isalnum() else "_" for c in name).strip("_") or "value"
+    cleaned = _NOT_IN_A_NAME.sub("_", name).strip("_") or "value"
     return cleaned if cleaned.isidentifier() else f"value_{cleaned}"
