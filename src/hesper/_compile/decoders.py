@@ -10,6 +10,8 @@ import msgspec
 from hesper._conversions import decoder_for
 from hesper._plan.annotations import is_sequence
 from hesper._plan.arguments import Argument, Source
+from hesper._plan.decoding import Decoder
+from hesper._plan.plan import Plan
 from hesper._signature import members, without_extras
 from hesper._type_survey import leaves
 from hesper._types import Scope, TypeDecodersSequence
@@ -28,7 +30,6 @@ from hesper.serialization import (
     msgpack_decoder,
 )
 
-Decoder: TypeAlias = Callable[[Any], Any]
 FaultFinder: TypeAlias = Callable[[Any, Exception], list[Fault]]
 MediaTypeCheck: TypeAlias = Callable[[Scope], None]
 
@@ -37,13 +38,14 @@ class Decoders:
     """The decoders of a route's values, shared by arguments alike; lives as long as its endpoint.
 
     Args:
-        type_decoders: The route's own decoders.
+        plan: The route.
     """
 
-    __slots__ = ("__weakref__", "_finders", "_made", "_type_decoders")
+    __slots__ = ("__weakref__", "_decoding", "_finders", "_made", "_type_decoders")
 
-    def __init__(self, type_decoders: TypeDecodersSequence) -> None:
-        self._type_decoders = type_decoders
+    def __init__(self, plan: Plan) -> None:
+        self._decoding = plan.lasting.decoding
+        self._type_decoders = plan.option("type_decoders")
         self._made: dict[tuple[Any, ...], Decoder | None] = {}
         self._finders: dict[tuple[Any, ...], FaultFinder] = {}
 
@@ -109,7 +111,7 @@ class Decoders:
             return _text_of_path(annotation, self._type_decoders)
         if annotation is str or (argument.takes_several and self._is_plain_list(annotation)):
             return None
-        return converter(annotation, self._type_decoders)
+        return self._decoding.of(converter, annotation, self._type_decoders)
 
     def _is_plain_list(self, annotation: Any) -> bool:
         """Whether values are wanted in the form in which a request has several: a list of text."""
@@ -120,9 +122,9 @@ class Decoders:
         if body is None or argument.skip_validation or without_extras(annotation) is bytes:
             return None
         if is_json(body.media_type):
-            return json_decoder(annotation, self._type_decoders)
+            return self._decoding.of(json_decoder, annotation, self._type_decoders)
         if body.media_type == RequestEncodingType.MESSAGEPACK:
-            return msgpack_decoder(annotation, self._type_decoders)
+            return self._decoding.of(msgpack_decoder, annotation, self._type_decoders)
         if body.media_type == RequestEncodingType.URL_ENCODED:
             return _form_decoder(argument, self._type_decoders)
         return _text_decoder(annotation, self._type_decoders)

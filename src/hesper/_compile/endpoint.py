@@ -57,7 +57,7 @@ class EndpointWriter:
         self._static = _is_static(plan, replies)
         self._finish = _finish_of(plan, static=self._static)
         self._has_exits = any(step.has_exit for step in plan.providers.values())
-        self._values = ValueWriter(self._source, plan, Decoders(plan.option("type_decoders")))
+        self._values = ValueWriter(self._source, plan, Decoders(plan))
         self._calls = CallWriter(self._source, plan, self._values, Maker)
         self._source.bind(plan.call.name, plan.call.call)
         self._result = self._source.local("result")

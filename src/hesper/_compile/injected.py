@@ -167,5 +167,5 @@ def write_work(plan: Plan, step: Step) -> Source:
 
 
 def _calls(source: Source, plan: Plan) -> CallWriter:
-    values = ValueWriter(source, plan, Decoders(plan.option("type_decoders")))
+    values = ValueWriter(source, plan, Decoders(plan))
     return CallWriter(source, plan, values, Maker)

@@ -20,7 +20,7 @@ from hesper._types import ASGIApp
 def write_websocket(plan: Plan) -> Source:
     """Write the endpoint of a websocket route; nothing is compiled yet."""
     source = Source("async def endpoint(scope, receive, send):", TAKEN)
-    values = ValueWriter(source, plan, Decoders(plan.option("type_decoders")))
+    values = ValueWriter(source, plan, Decoders(plan))
     calls = CallWriter(source, plan, values, Maker)
     socket = values.connection()
     with source.block("try:"), ExitStack() as blocks:
@@ -38,7 +38,7 @@ def write_websocket(plan: Plan) -> Source:
 def write_asgi(plan: Plan) -> Source:
     """Write the endpoint of an ASGI app among the handlers; nothing is compiled yet."""
     source = Source("async def endpoint(scope, receive, send):", (*TAKEN, "reply"))
-    values = ValueWriter(source, plan, Decoders(plan.option("type_decoders")))
+    values = ValueWriter(source, plan, Decoders(plan))
     calls = CallWriter(source, plan, values, Maker)
     source.add("reply = None")
     with source.block("try:"), ExitStack() as blocks:

@@ -28,7 +28,7 @@ from hesper._plan.annotations import (
     marks_of,
     shown,
 )
-from hesper._plan.decodable import Decodable
+from hesper._plan.decoding import Decoding
 from hesper._plan.path import TYPES, PathTemplate
 from hesper._plan.transfer import inbound
 from hesper._resolution import contributions
@@ -146,8 +146,8 @@ class Reading(msgspec.Struct, frozen=True):
     """Whether the handler itself names the DTO."""
     chain: tuple[Layer, ...] = ()
     """The layers of the route, outermost first."""
-    decodable: Decodable = msgspec.field(default_factory=Decodable)
-    """What the app's routes have found to be decodable so far."""
+    decoding: Decoding = msgspec.field(default_factory=Decoding)
+    """The decoders of the app's values."""
 
     def declared_by(self, key: Any) -> str:
         """Return how messages call the layer that provides *key*; nothing if nobody knows."""
@@ -342,7 +342,7 @@ def _reserved(parameter: SignatureParameter, reading: Reading, owner: str) -> Ar
             annotation = annotation if read is None else read.wire
         annotation = constrained(annotation, body, f"{name!r} of {owner}")
         if body is not None and not marks.skip_validation:
-            reading.decodable.check_body(
+            reading.decoding.check_body(
                 annotation, body, reading.type_decoders, f"{name!r} of {owner}"
             )
     return Argument(
@@ -387,7 +387,7 @@ def _from_path(
         )
     annotation = constrained(annotation, declaration, where)
     if not marks.skip_validation:
-        reading.decodable.check_value(annotation, reading.type_decoders, where)
+        reading.decoding.check_value(annotation, reading.type_decoders, where)
     return Argument(
         name,
         Source.PATH_PARAMETER,
@@ -472,7 +472,7 @@ def _from_request(
     where = f"{name!r} of {owner}"
     annotation = constrained(annotation, declaration, where)
     if not marks.skip_validation:
-        reading.decodable.check_value(annotation, reading.type_decoders, where)
+        reading.decoding.check_value(annotation, reading.type_decoders, where)
     alias = declaration.alias if declaration is not None else None
     if alias is None:
         alias = name.replace("_", "-") if source is Source.HEADER_PARAMETER else name

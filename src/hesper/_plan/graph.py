@@ -15,7 +15,7 @@ import msgspec
 from hesper._did_you_mean import did_you_mean
 from hesper._plan.annotations import UnclearArgument
 from hesper._plan.arguments import Argument, Reading, Source, read_arguments
-from hesper._plan.decodable import Decodable
+from hesper._plan.decoding import Decoding
 from hesper._plan.manner import EXITS, Manner, manner_of, manner_of_handler, manner_of_hook
 from hesper._plan.mistyped import mismatch
 from hesper._signature import MISSING, UnreadableSignature, described, read_signature
@@ -68,18 +68,19 @@ class Lasting:
     Routes that resolve one alike share it, and with it a value that outlives a connection.
     """
 
-    __slots__ = ("__weakref__", "_steps", "decodable", "is_overridden", "made", "read")
+    __slots__ = ("__weakref__", "_steps", "decoding", "is_overridden", "made", "read")
 
     def __init__(
         self,
         steps: Mapping[Hashable, Step] = _NONE,
+        decoding: Decoding | None = None,
         *,
         is_overridden: bool = False,
     ) -> None:
         self._steps = dict(steps)
+        self.decoding = decoding or Decoding()
         self.is_overridden = is_overridden
         """Whether what stands in for a class need not be one."""
-        self.decodable = Decodable()
         self.read: dict[Hashable, Step] = {}
         """By provider and likeness of the route: its arguments, before they are resolved."""
         self.made: dict[Hashable, Step] = {}
@@ -87,7 +88,7 @@ class Lasting:
 
     def copy(self) -> Lasting:
         """Return the same providers for an app that overrides some."""
-        return Lasting(self._steps, is_overridden=True)
+        return Lasting(self._steps, self.decoding, is_overridden=True)
 
     def shared(self, step: Step) -> Step:
         """Return the first step like *step*."""

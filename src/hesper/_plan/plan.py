@@ -182,7 +182,7 @@ def reading_of(
         option_of(handler, "dto"),
         "dto" in changes_of(handler),
         chain,
-        lasting.decodable,
+        lasting.decoding,
     )
 
 
