@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Final, Literal, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar
 
 import msgspec
 
@@ -356,7 +356,7 @@ class Layer:
     security: Collected[Mapping[str, Sequence[str]]] = extend(read=_read_security)
     """Security requirements of the route in the OpenAPI document, of which a client meets one."""
 
-    _names: ClassVar[frozenset[str]]
+    _names = frozenset[str]()
 
     def __new__(cls, *_positional: object, **options: object) -> Self:
         """Refuse unknown keywords with the name that was probably meant."""
@@ -439,7 +439,7 @@ def sparse(kind: type[LayerT]) -> type[LayerT]:
 
 def _fields_of(kind: type[Layer]) -> Collection[str]:
     """Return the names that layers of a class take; they are found once, and kept on the class."""
-    if "_names" not in vars(kind):
+    if not vars(kind).get("_names"):
         kind._names = frozenset(field.name for field in fields(kind))
     return kind._names
 

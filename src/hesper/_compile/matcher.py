@@ -22,6 +22,8 @@ Missing: TypeAlias = Callable[[tuple[str, ...]], ASGIApp]
 """Returns what answers a connection without endpoint, by the methods that its path has."""
 
 _NO_OPTIONS: Final[Mapping[str, Any]] = {}
+_NOTHING: Final[dict[str, Any]] = {}
+"""What is below a node that is the last one, and its methods, if it has none; stays empty."""
 
 
 class Target:
@@ -54,12 +56,14 @@ class Node:
     )
 
     def __init__(self) -> None:
-        self.below: dict[str, Node] = {}
-        self.parameters: list[Branch] = []
+        # PERF: most nodes have nothing below, or no methods: a dictionary each would be the
+        # larger part of the tree.
+        self.below: dict[str, Node] = _NOTHING
+        self.parameters: tuple[Branch, ...] = ()
         """Nodes below by the kind of parameter, the strictest kind first."""
         self.rest: Node | None = None
         """Where a `path` parameter takes all that follows."""
-        self.http: dict[str, Target] = {}
+        self.http: dict[str, Target] = _NOTHING
         self.websocket: Target | None = None
         self.any: Target | None = None
         """What takes all methods, and websockets."""
@@ -73,6 +77,8 @@ class Node:
         if isinstance(segment, str):
             node = self.below.get(segment)
             if node is None:
+                if self.below is _NOTHING:
+                    self.below = {}
                 node = self.below[segment] = Node()
             return node
         if segment.kind == "path":
@@ -82,14 +88,17 @@ class Node:
             if kind == segment.kind:
                 return node
         node = Node()
-        self.parameters.append((segment.kind, CONVERTERS.get(segment.kind), node))
-        if len(self.parameters) > 1:
-            self.parameters.sort(key=lambda branch: list(TYPES).index(branch[0]))
+        found = (*self.parameters, (segment.kind, CONVERTERS.get(segment.kind), node))
+        self.parameters = tuple(sorted(found, key=_strictness)) if len(found) > 1 else found
         return node
 
 
 Branch: TypeAlias = tuple[str, Callable[[str], Any] | None, Node]
 """A kind of parameter, what converts its text (`None` if any is taken as it is), what follows."""
+
+
+def _strictness(branch: Branch) -> int:
+    return list(TYPES).index(branch[0])
 
 
 class Found(NamedTuple):
@@ -134,11 +143,13 @@ class Matcher:
         node = above = self._root
         for segment in path.segments:
             node, above = node.child(segment), node
+        if node.http is _NOTHING:
+            node.http = {}
         parameters = path.parameters
         if not parameters:
             self._static[str(path)] = node.http
         elif len(parameters) == 1 and parameters[0] is path.segments[-1]:
-            self._last["".join(f"/{segment}" for segment in path.segments[:-1])] = above
+            self._last["".join([f"/{segment}" for segment in path.segments[:-1]])] = above
         return node
 
     def complete(self) -> None:

@@ -163,12 +163,12 @@ def add_plans(
     for plan in plans:
         node = matcher.node(plan.path)
         neighbours = placed.setdefault(node, [])
-        problems.extend(
+        problems += [
             f"{plan.label} is declared twice: by {_function(other)} "
             f"and by {_function(plan)}; change a path or a method"
             for other in neighbours
             if _clash(other, plan)
-        )
+        ]
         neighbours.append(plan)
         target = targets[plan] = known.get(plan) or _target(plan)
         put(node, plan, target)
@@ -205,7 +205,7 @@ def _target(plan: Plan) -> Target:
 
 def parameter_names(plan: Plan) -> tuple[str, ...]:
     """Return the names of a route's path parameters, in order."""
-    return tuple(parameter.name for parameter in plan.path.parameters)
+    return tuple([parameter.name for parameter in plan.path.parameters])
 
 
 def put(node: Node, plan: Plan, target: Target) -> None:
@@ -224,7 +224,8 @@ def put(node: Node, plan: Plan, target: Target) -> None:
         else:
             node.any = target
     else:
-        node.http.update(dict.fromkeys(plan.methods, target))
+        for method in plan.methods:
+            node.http[method] = target
 
 
 async def _not_yet(_scope: Scope, _receive: Receive, _send: Send) -> None:
@@ -235,7 +236,7 @@ def _add_implied(node: Node) -> None:
     """Answer `HEAD` where `GET` is (RFC 9110, section 9.3.2)."""
     if "GET" in node.http and "HEAD" not in node.http:
         target = node.http["GET"]
-        node.http["HEAD"] = Target(_head_of(target), target.names, target.opt)
+        node.http["HEAD"] = Target(Head(target), target.names, target.opt)
 
 
 class Missing:
@@ -323,13 +324,24 @@ def _error(methods: tuple[str, ...]) -> HTTPException:
     return NotFoundException()
 
 
-def _head_of(target: Target) -> ASGIApp:
-    def head(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+class Head:
+    """Answers `HEAD` as `GET` is answered, without the body; lives as long as its app.
+
+    Args:
+        target: Where the endpoint of `GET` is found.
+    """
+
+    __slots__ = ("__weakref__", "_target")
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Return the endpoint's coroutine."""
+
         def without_body(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             return send(message)
 
-        return target.endpoint(scope, receive, without_body)
-
-    return head
+        return self._target.endpoint(scope, receive, without_body)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import keyword
 import re
+import sys
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -99,7 +100,7 @@ def parse_path(text: str) -> PathTemplate:
 
 def _segment(part: str) -> str | PathParameterSegment:
     if _ORDINARY.fullmatch(part):
-        return part
+        return sys.intern(part)  # PERF: the same few words stand in many paths
     if "{" not in part and "}" not in part:
         _check_plain(part)
         return part

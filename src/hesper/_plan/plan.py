@@ -41,7 +41,10 @@ class Plan(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """`http`, `websocket` or `asgi` (both)."""
     handler: BaseRouteHandler
     """The resolved handler: every option is set, in its normal form."""
-    chain: tuple[Layer, ...]
+    above: tuple[Layer, ...]
+    """The layers above the handler, outermost first."""
+    declared: Layer
+    """The innermost layer, as it was declared."""
     call: Step
     """The call of the handler's function."""
     guards: tuple[Step, ...]
@@ -78,9 +81,14 @@ class Plan(msgspec.Struct, frozen=True, eq=False, weakref=True):
         return self.handler if self.is_route else None
 
     @property
+    def chain(self) -> tuple[Layer, ...]:
+        """The layers as they were declared, outermost first."""
+        return (*self.above, self.declared)
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers, outermost first, the handler in its resolved form."""
-        return (*self.chain[:-1], self.handler) if self.is_route else self.chain
+        return (*self.above, self.handler) if self.is_route else self.chain
 
     def with_providers(self, providers: Mapping[Any, Step]) -> Plan:
         """Return a copy that knows *providers*, for what nobody knew of at start-up."""
@@ -124,7 +132,8 @@ def plan_route(declared: DeclaredRoute, problems: list[str], lasting: Lasting) -
         methods=handler.http_methods if isinstance(handler, HTTPRouteHandler) else (),
         scope_type=scope_type,
         handler=handler,
-        chain=chain,
+        above=branch.layers,
+        declared=declared.handler,
         guards=_hooks(graph, option_of(handler, "guards"), given=2),
         before_request=_hooks(graph, option_of(handler, "before_request"), 1) if is_http else (),
         call=(call := _call(graph, handler, declared.function)),
@@ -207,7 +216,8 @@ def plan_layer(outermost: Layer, problems: list[str], lasting: Lasting, scope_ty
         methods=(),
         scope_type=scope_type,
         handler=handler,
-        chain=chain,
+        above=(),
+        declared=outermost,
         guards=(),
         before_request=(),
         call=Step("routing", nothing, (), Manner.DIRECT),
