@@ -14,11 +14,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, overload
 
 from hesper._closing import Closing, Interruption
 from hesper._types import Message, Receive, Send
-from hesper.exceptions import WebSocketDisconnect
+from hesper.exceptions import WebSocketDisconnect, WebSocketException
+
+Mode: TypeAlias = Literal["text", "binary"]
+"""The kind of frame that data travels in."""
 
 ConnectionState: TypeAlias = Literal["init", "connect", "receive", "disconnect"]
 """Where a websocket is in its life."""
@@ -27,6 +30,7 @@ ConnectionState: TypeAlias = Literal["init", "connect", "receive", "disconnect"]
 _ABNORMAL: Final = 1006
 _NO_CODE: Final = 1005
 _SERVICE_RESTART: Final = 1012  # of the IANA registry: the client may connect again
+_CANNOT_ACCEPT: Final = 1003
 
 _REASON: Final = "service restart"
 
@@ -97,20 +101,73 @@ class Conversation:
         if self.state == "disconnect":
             await self._outlast_ending()
             raise self._ended("receive from")
-        if self._interruption is None:
+        interruption = self._interruption
+        if interruption is None:
             message = await self._receive()
+        elif self._ending is not None:
+            return await self._closed_here()
         else:
-            found = await self._interruption.wait(self._receive, None)
-            if found is None:
+            interruption.begin()
+            try:
+                message = await self._receive()
+            except asyncio.CancelledError:
+                if not interruption.is_alone:
+                    raise
                 return await self._closed_here()
-            message = found
-        kind: str = message["type"]
-        if kind == "websocket.disconnect":
+            finally:
+                interruption.end()
+        if message["type"] in _TO:
+            self._moved(message)
+        return message
+
+    def _moved(self, message: Message) -> None:
+        """Go on to where a message of the client leads."""
+        self.state = _TO[message["type"]]
+        if self.state == "disconnect":
             # A server may give neither; RFC 6455 7.1.5 says what that means.
             self._left = (message.get("code") or _NO_CODE, message.get("reason") or "")
-        if kind in _TO:
-            self.state = _TO[kind]
-        return message
+
+    @overload
+    async def hear(self, mode: Literal["text"]) -> str: ...
+    @overload
+    async def hear(self, mode: Literal["binary"]) -> bytes: ...
+    @overload
+    async def hear(self, mode: Mode) -> str | bytes: ...
+    async def hear(self, mode: Mode) -> str | bytes:
+        """Return the data of the client's next message.
+
+        Args:
+            mode: The kind of frame that is expected.
+
+        Raises:
+            RuntimeError: The websocket was not accepted, or was closed here.
+            WebSocketDisconnect: The client has gone.
+            WebSocketException: A frame of the other kind came.
+        """
+        if self.state != "receive":
+            self.demand_open("receive data from")
+        interruption = self._interruption
+        if interruption is None or self._ending is not None:
+            message = await self.receive()
+        else:
+            # PERF: what `receive` does, in one coroutine instead of two.
+            interruption.begin()
+            try:
+                message = await self._receive()
+            except asyncio.CancelledError:
+                if not interruption.is_alone:
+                    raise
+                message = await self._closed_here()
+            finally:
+                interruption.end()
+            if message["type"] in _TO:
+                self._moved(message)
+        if message["type"] == "websocket.disconnect":
+            self.demand_open("receive data from")
+        data: str | bytes | None = message.get("text" if mode == "text" else "bytes")
+        if data is None:
+            raise WebSocketException(f"Expected a {mode} frame", code=_CANNOT_ACCEPT)
+        return data
 
     async def send(self, message: Message) -> None:
         """Send a message to the client.
@@ -131,14 +188,46 @@ class Conversation:
         try:
             await self._send(message)
         except OSError as error:  # ASGI, WebSocket 2.4: the client has gone
-            self.state = "disconnect"
-            self._left = (_ABNORMAL, "")
-            raise WebSocketDisconnect("the client has gone", code=_ABNORMAL) from error
+            raise self._lost() from error
         if kind == "websocket.accept" and self._closing is not None:
             self._interruption = Interruption(self._closing)
             self._closing.tell(self)
             if self._closing.is_set():
                 self.turned()
+
+    async def say(self, data: str | bytes, mode: Mode, encoding: str) -> None:
+        """Send data to the client.
+
+        Args:
+            data: What to send.
+            mode: The kind of frame to send it in.
+            encoding: How text becomes bytes, and bytes text, where the frame asks for it.
+
+        Raises:
+            RuntimeError: The websocket was not accepted, or was closed here.
+            WebSocketDisconnect: The client has gone.
+        """
+        if self.state != "receive":
+            self.demand_open("send data to")
+        message: Message = {"type": "websocket.send"}
+        if mode == "text":
+            message["text"] = data if isinstance(data, str) else data.decode(encoding)
+        else:
+            message["bytes"] = data.encode(encoding) if isinstance(data, str) else data
+        if self.state != "receive":
+            await self.send(message)  # which waits until the end is sent, and then says so
+            return
+        # PERF: what `send` does, in one coroutine instead of two.
+        try:
+            await self._send(message)
+        except OSError as error:
+            raise self._lost() from error
+
+    def _lost(self) -> WebSocketDisconnect:
+        """Return the error of a client that has gone without a word."""
+        self.state = "disconnect"
+        self._left = (_ABNORMAL, "")
+        return WebSocketDisconnect("the client has gone", code=_ABNORMAL)
 
     async def gone(self) -> None:
         """Wait until the client has gone, wherever the websocket is in its life."""
@@ -149,6 +238,8 @@ class Conversation:
         """Close the websocket, whatever its handler does, as its lifespan is closing."""
         if self.state == "receive" and self._ending is None:
             self._ending = asyncio.get_running_loop().create_task(self._end())
+        if self._interruption is not None:
+            self._interruption.turned()
 
     async def _end(self) -> None:
         if self.state != "receive":
