@@ -13,8 +13,9 @@ import asyncio
 import inspect
 import math
 from _thread import allocate_lock
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial, wraps
+from types import coroutine
 from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 __all__ = ["Limiter", "thread_limiter"]
@@ -251,7 +252,8 @@ async def ended_by(
     up goes on undisturbed. On trio cancellation follows trio's rules.
 
     Args:
-        stop: What returns when the work is to end; it is cancelled when the work has ended.
+        stop: What returns when the work is to end; it is begun when the work waits for something,
+            as nothing else happens before, and cancelled when the work has ended.
         work: What to do.
 
     Returns:
@@ -264,20 +266,27 @@ async def ended_by(
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return await _ended_by_scope(stop, work)
-    return await _ended_by_task(loop, stop, work)
+    # PERF: much work never waits, such as a short stream; a task would take longer than that.
+    working = work()
+    try:
+        wanted = working.send(None)
+    except StopIteration as end:
+        outcome: T = end.value
+        return outcome
+    return await _ended_by_task(loop, stop, _rest(working, wanted))
 
 
 async def _ended_by_task(
     loop: asyncio.AbstractEventLoop,
     stop: Callable[[], Coroutine[Any, Any, object]],
-    work: Callable[[], Coroutine[Any, Any, T]],
+    work: Awaitable[T],
 ) -> T | None:
     cancellation = Cancellation()
     watcher = loop.create_task(stop())
     watcher.add_done_callback(cancellation)
     outcome = None
     try:
-        outcome = await work()
+        outcome = await work
     except asyncio.CancelledError:
         if not cancellation.is_alone:
             raise
@@ -289,6 +298,22 @@ async def _ended_by_task(
     if not watcher.cancelled():
         watcher.result()
     return outcome
+
+
+@coroutine
+def _rest(begun: Coroutine[Any, Any, T], wanted: Any) -> Generator[Any, Any, T]:
+    """Go on with a coroutine that has begun, and waits for what it *wanted*."""
+    while True:
+        try:
+            yield wanted
+        except BaseException as error:
+            try:
+                wanted = begun.throw(error)
+            except StopIteration as end:
+                outcome: T = end.value
+                return outcome
+        else:
+            return (yield from begun.__await__())
 
 
 class Cancellation:

@@ -255,7 +255,7 @@ class Recovery:
             return self._replies.reply(response)
         except Exception as raised:  # a header or the `extra` of the error cannot be sent
             logger.exception("the response to an error of %s cannot be sent", self._label)
-            return Reply(default_response(raised, scope).prepare())
+            return default_response(raised, scope).prepare()
 
 
 def request_of(

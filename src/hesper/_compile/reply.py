@@ -30,8 +30,8 @@ from hesper.serialization import json_encoder, msgpack_encoder
 Background: TypeAlias = BackgroundTask | BackgroundTasks | None
 
 
-class Reply:
-    """A response that is ready to be sent, and whether that has begun; lives until it is sent.
+class Noting:
+    """What sends a response, and whether that has begun; lives until it is sent.
 
     Args:
         app: What sends the response.
@@ -56,12 +56,16 @@ class Reply:
         return self._app(scope, receive, noting)
 
 
-class StreamingReply(Reply):
+class StreamingReply(Noting):
     """A stream, or an ASGI app that a handler returned; it lives until it is sent."""
 
     __slots__ = ()
 
     streaming: bool = True
+
+
+Reply: TypeAlias = Prepared | Noting
+"""A response that is ready to be sent; its `started` tells whether that has begun."""
 
 
 class Replies:
@@ -125,10 +129,12 @@ class Replies:
         response = self.response(result)
         if not isinstance(response, Response):
             return StreamingReply(response)
-        sending: ASGIApp = response.prepare(self._defaults)
-        if self.has_validator or response.has_validator:
-            sending = late.Conditional(sending)
-        return StreamingReply(sending) if response.streaming else Reply(sending)
+        prepared = response.prepare(self._defaults)
+        is_conditional = self.has_validator or response.has_validator
+        if not is_conditional and prepared.notes_start:
+            return prepared
+        sending = late.Conditional(prepared) if is_conditional else prepared
+        return StreamingReply(sending) if response.streaming else Noting(sending)
 
     def answering(self, status_code: int) -> Replies:
         """Return what makes the replies to an exception: with its status, of any media type."""

@@ -75,12 +75,24 @@ class Prepared:
         body: The complete body.
     """
 
-    __slots__ = ("__weakref__", "body", "headers", "status")
+    __slots__ = ("__weakref__", "body", "headers", "started", "status")
 
     streaming: bool = False
     """Whether its body is made while it is sent."""
 
+    notes_start: ClassVar[bool] = True
+    """Whether calling it sets `started`. A subclass with a `__call__` of its own says so itself."""
+
+    started: bool
+    """Whether sending has begun, so that no other response can be sent in its place."""
+
+    def __init_subclass__(cls) -> None:
+        """Take for granted that a `__call__` of its own notes nothing."""
+        if "__call__" in vars(cls) and "notes_start" not in vars(cls):
+            cls.notes_start = False
+
     def __init__(self, status: int, headers: RawHeaders, body: bytes = b"") -> None:
+        self.started = False
         self.status = status
         self.headers = headers
         self.body = body
@@ -93,6 +105,7 @@ class Prepared:
             receive: Not used.
             send: Sends a message to the client.
         """
+        self.started = True
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         body = b"" if scope.get("method") == "HEAD" else self.body
         await send({"type": "http.response.body", "body": body})

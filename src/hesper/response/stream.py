@@ -13,7 +13,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import (
+    AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
     Callable,
@@ -22,6 +24,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from types import AsyncGeneratorType
 from typing import Any, ClassVar, Final, TypeAlias
 
 from hesper._closing import Closing, Interruption, closing_of, next_of
@@ -40,6 +43,9 @@ StreamSource: TypeAlias = (
 """Where chunks come from: something to iterate over, or what makes it."""
 
 _END: Final = object()
+
+_NEVER: Final = Closing()
+"""The turn of no lifespan."""
 
 _UNREAD: Final = (Streamed.DISCARDED, Streamed.FAILED)
 """What stands for a body of which something may still arrive."""
@@ -107,7 +113,9 @@ class Stream(Response[StreamSource]):
         status = self.status_for(defaults, with_body=True)
         media_type = self.media_type_for(defaults)
         headers = self.header_lines(defaults, media_type)
-        return PreparedStream(status, headers, self.content, self.chunk, self.is_ended_by)
+        # Chunks of bytes are sent as they are, unless the class makes something else of them.
+        as_it_is = bytes if type(self).chunk is Stream.chunk else None
+        return PreparedStream(status, headers, self.content, self.chunk, self.is_ended_by, as_it_is)
 
     def media_type_for(self, defaults: Defaults) -> str:
         """Return the media type to send.
@@ -154,10 +162,12 @@ class PreparedStream(Prepared):
         source: Where the chunks come from.
         encode: What makes bytes of them.
         is_ended_by: Tells whether a turn to closing ends it.
+        as_it_is: The type of chunk that is sent as it is, if any.
     """
 
-    __slots__ = ("_encode", "_is_ended_by", "_source")
+    __slots__ = ("_as_it_is", "_encode", "_is_ended_by", "_source")
 
+    notes_start: ClassVar[bool] = True
     streaming: bool = True
 
     def __init__(
@@ -167,8 +177,10 @@ class PreparedStream(Prepared):
         source: StreamSource,
         encode: Callable[[Any], bytes],
         is_ended_by: Callable[[Closing], bool],
+        as_it_is: type[bytes] | None = None,
     ) -> None:
         super().__init__(status, headers)
+        self._as_it_is = as_it_is
         self._source = source
         self._encode = encode
         self._is_ended_by = is_ended_by
@@ -197,61 +209,98 @@ class PreparedStream(Prepared):
         await ended_by(lambda: _client_gone(scope, receive), lambda: self._send_all(send, closing))
 
     async def _send_all(self, send: Send, closing: Closing | None) -> None:
-        chunks = _Chunks(self._source, closing)
+        source = _opened(self._source)
+        chunks = _chunks_of(source)
+        waiting: ChunkWait | None = None
+        if closing is not None and hasattr(source, "__anext__"):
+            waiting = ChunkWait(closing, chunks)
+            waiting.begin()
+        head = {"type": "http.response.start", "status": self.status, "headers": self.headers}
         try:
-            head = {
-                "type": "http.response.start",
-                "status": self.status,
-                "headers": self.headers,
-            }
+            self.started = True
             if not await _sent(send, head):
                 return
-            while (item := await chunks.next()) is not _END:
-                body = {
-                    "type": "http.response.body",
-                    "body": self._encode(item),
-                    "more_body": True,
-                }
-                if not await _sent(send, body):
+            try:
+                if not await self._send_chunks(
+                    chunks, send, _NEVER if closing is None else closing
+                ):
                     return
+            except asyncio.CancelledError:
+                if waiting is None or not waiting.is_alone:
+                    raise
             await _sent(send, {"type": "http.response.body", "body": b""})
         finally:
-            await chunks.close()
+            if waiting is not None:
+                waiting.end()
+            await _close(chunks)
+            if chunks is not source:
+                await _close(source)
+
+    async def _send_chunks(
+        self, chunks: AsyncGeneratorType[Any, None], send: Send, closing: Closing
+    ) -> bool:
+        """Send all chunks, until the lifespan turns, and tell whether the client is still there."""
+        if closing.has_come:
+            return True
+        # PERF: for a chunk nothing is called but what makes it and `send`.
+        encode, as_it_is = self._encode, self._as_it_is
+        async for item in chunks:
+            body = item if type(item) is as_it_is else encode(item)
+            try:
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+            except OSError:  # ASGI, HTTP 2.4: the client has gone
+                return False
+            if closing.has_come:
+                break
+        return True
 
 
-class _Chunks:
-    """What a stream is made of, until it or its lifespan ends; lives until it is closed.
+class ChunkWait(Interruption):
+    """Ends the wait for the next chunk, once its lifespan turns to closing.
+
+    What is being sent is not interrupted. Lives until the stream ends.
 
     Args:
-        source: Where the chunks come from.
-        closing: The turn of the lifespan that ends it, if any does.
+        closing: The turn of the lifespan.
+        chunks: What makes the chunks.
     """
 
-    __slots__ = ("__weakref__", "_closing", "_interruption", "_iterator")
+    __slots__ = ("_chunks",)
 
-    def __init__(self, source: StreamSource, closing: Closing | None) -> None:
-        self._iterator: Any = _opened(source)
-        self._closing = closing
-        self._interruption: Interruption | None = None
-        if closing is not None and hasattr(self._iterator, "__anext__"):
-            self._interruption = Interruption(closing)
+    def __init__(self, closing: Closing, chunks: AsyncGeneratorType[Any, None]) -> None:
+        super().__init__(closing)
+        self._chunks = chunks
+        closing.tell(self)
 
-    async def next(self) -> Any:
-        """Return the next chunk, or `_END`."""
-        if self._interruption is not None:
-            return await self._interruption.wait(lambda: next_of(self._iterator, _END), _END)
-        if self._closing is not None and self._closing.is_set():
-            return _END
-        if hasattr(self._iterator, "__anext__"):
-            return await next_of(self._iterator, _END)
-        return await in_thread(next, self._iterator, _END)
+    def turned(self) -> None:
+        """End the wait that goes on, if any."""
+        # PERF: the generator is asked now, so that no chunk has to say what is waited for.
+        if self._chunks.ag_running:
+            super().turned()
 
-    async def close(self) -> None:
-        """Close the iterator, if it can be closed."""
-        await _close(self._iterator)
+
+def _chunks_of(source: Any) -> AsyncGeneratorType[Any, None]:
+    """Return a generator of the chunks that *source* gives: itself, if it is one."""
+    if isinstance(source, AsyncGeneratorType):
+        return source
+    made: Any = _awaited(source) if hasattr(source, "__anext__") else _from_thread(source)
+    chunks: AsyncGeneratorType[Any, None] = made
+    return chunks
+
+
+async def _awaited(iterator: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+    while (item := await next_of(iterator, _END)) is not _END:
+        yield item
+
+
+async def _from_thread(iterator: Iterator[Any]) -> AsyncGenerator[Any, None]:
+    while (item := await in_thread(next, iterator, _END)) is not _END:
+        yield item
 
 
 def _opened(source: StreamSource) -> AsyncIterator[Any] | Iterator[Any]:
+    if isinstance(source, AsyncGeneratorType):  # PERF: the usual one, before all that is asked
+        return source
     if isinstance(source, (str, bytes, bytearray, memoryview)):
         return iter((source,))
     made: Any = source
