@@ -17,6 +17,7 @@ from hesper._compile.errors import ExceptionHandlers, Finish, Recovery
 from hesper._compile.injected import Caller, Maker
 from hesper._compile.reply import (
     Replies,
+    background_of,
     defaults_of,
     encoder_of,
     media_type_of,
@@ -80,9 +81,18 @@ class EndpointWriter:
                 self._write_static_response()
         if self._finish is not None:
             with source.block("finally:"):
-                finish = source.bind("finish", self._finish)
-                source.add(f"await {finish}({self._result}, scope, receive, send)")
+                self._write_finish(self._finish)
         return source
+
+    def _write_finish(self, finish: Finish) -> None:
+        source = self._source
+        call = f"await {source.bind('finish', finish)}({self._result}, scope, receive, send)"
+        if finish.is_always_due or has_after_response(self._plan):
+            source.add(call)
+            return
+        background = source.bind("background_of", background_of)
+        with source.block(f"if {background}({self._result}) is not None:"):
+            source.add(call)
 
     def _write_calls(self) -> None:
         with ExitStack() as blocks:

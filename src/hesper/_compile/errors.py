@@ -116,6 +116,11 @@ class Finish:
         """Whether any hook is to be called."""
         return bool(self._after_response)
 
+    @property
+    def is_always_due(self) -> bool:
+        """Whether there is something to do whatever the response was made of."""
+        return bool(self._after_response) or self._background is not None
+
     async def __call__(self, result: object, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the hooks, then the background work of *result*, then the route's.
 

@@ -12,7 +12,6 @@ from hesper._compile.endpoint import build_endpoint, finish_of, recovery_of
 from hesper._compile.errors import Finish, Recovery
 from hesper._compile.exclusion import selective
 from hesper._compile.matcher import Matcher, Node, Target
-from hesper._compile.reply import StreamingReply
 from hesper._compile.socket_recovery import Overheard, SocketRecovery, socket_recovery_of
 from hesper._compile.websocket import build_asgi, build_websocket
 from hesper._plan.plan import Plan
@@ -85,6 +84,8 @@ def within(
     for factory in reversed(middleware):
         app = _inside(factory, app, plan, options)
     route_handler = None if plan is None else plan.handler
+    if finish is not None and not finish.has_hooks:
+        finish = None
 
     async def stack(scope: Scope, receive: Receive, send: Send) -> None:
         if route_handler is not None:
@@ -95,11 +96,17 @@ def within(
         scope["hesper_max_body_size"] = max_body_size
         if finish is not None:
             finish.expect(scope)
-        reply = StreamingReply(app)
+        has_started = False
+
+        def noting(message: Message) -> Awaitable[None]:
+            nonlocal has_started
+            has_started = True
+            return send(message)
+
         try:
-            await reply(scope, receive, send)
+            await app(scope, receive, noting)
         except Exception as error:
-            if reply.started:
+            if has_started:
                 raise
             await recovery(error, scope, receive, send)
         finally:

@@ -18,6 +18,7 @@ import msgspec
 import hesper._late as late
 from hesper._types import RawHeaders, Receive, Scope, Send, TypeEncodersMap
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
+from hesper.datastructures.headers import CONTENT_LENGTHS
 from hesper.enums import MediaType
 from hesper.exceptions import ImproperlyConfiguredException
 from hesper.response.headers import VALIDATORS, ResponseHeaders
@@ -36,6 +37,8 @@ WITHOUT_BODY: Final = frozenset({*range(100, 200), 204, 205, 304})
 """The statuses that no body may follow (RFC 9110, sections 6.4.1 and 15)."""
 
 _GENERATED: Final = (b"content-type", b"content-length")
+
+_NO_LINES: Final[Mapping[bytes, bytes]] = {}
 
 
 class Defaults(msgspec.Struct, frozen=True, weakref=True):
@@ -136,11 +139,11 @@ class Response(Generic[ContentT]):
 
     __slots__ = (
         "__weakref__",
+        "_headers",
         "background",
         "content",
         "cookies",
         "encoding",
-        "headers",
         "media_type",
         "status_code",
         "type_encoders",
@@ -168,8 +171,9 @@ class Response(Generic[ContentT]):
         self.content = content
         self.status_code = status_code
         self.media_type = media_type
-        self.headers = ResponseHeaders(headers)
-        self.cookies = _cookies(cookies)
+        # PERF: most responses have none of their own.
+        self._headers = None if headers is None else ResponseHeaders(headers)
+        self.cookies: list[late.Cookie] = [] if cookies is None else _cookies(cookies)
         self.background = background
         self.encoding = encoding
         self.type_encoders = type_encoders
@@ -178,6 +182,17 @@ class Response(Generic[ContentT]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status_code or 'of its route`s status'}>"
+
+    @property
+    def headers(self) -> ResponseHeaders:
+        """The header lines of its own."""
+        if self._headers is None:
+            self._headers = ResponseHeaders()
+        return self._headers
+
+    @headers.setter
+    def headers(self, headers: ResponseHeaders) -> None:
+        self._headers = headers
 
     def set_header(self, key: str, value: str) -> None:
         """Set a header line, replacing one of that name.
@@ -273,9 +288,10 @@ class Response(Generic[ContentT]):
             ValueError: The media type cannot stand in a header.
         """
         content = self.content
-        empty = content is None or (isinstance(content, (str, bytes)) and not content)
-        status = self.status_for(defaults, with_body=not empty)
-        if status in WITHOUT_BODY:
+        status = defaults.status_code if self.status_code is None else self.status_code
+        if status in WITHOUT_BODY or not 100 <= status <= 599:
+            empty = content is None or (isinstance(content, (str, bytes)) and not content)
+            self.status_for(defaults, with_body=not empty)
             headers = self.header_lines(defaults, None)
             if status == 205:
                 headers.append((b"content-length", b"0"))
@@ -288,7 +304,9 @@ class Response(Generic[ContentT]):
             encoders = (defaults.encode_json, defaults.encode_msgpack)
         body = rendered(content, media_type, self.encoding, encoders)
         headers = self.header_lines(defaults, media_type)
-        headers.append((b"content-length", b"%d" % len(body)))
+        size = len(body)
+        ready = size < len(CONTENT_LENGTHS)
+        headers.append(CONTENT_LENGTHS[size] if ready else (b"content-length", b"%d" % size))
         return Prepared(status, headers, body)
 
     def status_for(self, defaults: Defaults, *, with_body: bool) -> int:
@@ -324,7 +342,8 @@ class Response(Generic[ContentT]):
         if self.media_type is not None:
             return self.media_type
         # PERF: not by the mapping, which takes longer to find nothing than the rest together.
-        if (said := self.headers.lines.get(b"content-type")) is not None:
+        said = None if self._headers is None else self._headers.lines.get(b"content-type")
+        if said is not None:
             return said.decode("latin-1")
         if defaults.media_type is not None:
             return defaults.media_type
@@ -343,10 +362,11 @@ class Response(Generic[ContentT]):
         lines: RawHeaders = []
         if media_type is not None:
             lines.append((b"content-type", content_type(media_type, self.encoding)))
-        own = self.headers.lines
-        for line in self._lines_of_route(defaults):
-            if line[0] not in own and line[0] not in _GENERATED:
-                lines.append(line)
+        own = _NO_LINES if self._headers is None else self._headers.lines
+        if defaults.headers or defaults.success_headers:
+            for line in self._lines_of_route(defaults):
+                if line[0] not in own and line[0] not in _GENERATED:
+                    lines.append(line)
         for line in own.items():
             if line[0] not in _GENERATED:
                 lines.append(line)
@@ -369,8 +389,7 @@ class Response(Generic[ContentT]):
     @property
     def has_validator(self) -> bool:
         """Whether conditional requests are answered by what it says itself, such as an `ETag`."""
-        lines = self.headers.lines
-        return bool(lines) and not VALIDATORS.isdisjoint(lines)
+        return self._headers is not None and not VALIDATORS.isdisjoint(self._headers.lines)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response, and do its background work.
