@@ -14,7 +14,7 @@ import inspect
 import math
 from _thread import allocate_lock
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from types import coroutine
 from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
@@ -56,18 +56,60 @@ def thread_limiter() -> Limiter:
     Raises:
         RuntimeError: No loop is running.
     """
-    # Here, as they are slow to load and often not needed.
-    from anyio import CapacityLimiter
-    from anyio.to_thread import current_default_thread_limiter
-
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        return current_default_thread_limiter()
-    if not hasattr(loop, _LIMITER):
-        setattr(loop, _LIMITER, CapacityLimiter(_THREADS))
-    limiter: Limiter = getattr(loop, _LIMITER)
+        return cast("Limiter", _anyio().to_thread.current_default_thread_limiter())
+    return _limiter_of(loop)
+
+
+def _limiter_of(loop: asyncio.AbstractEventLoop) -> Limiter:
+    limiter: Limiter | None = getattr(loop, _LIMITER, None)
+    if limiter is None:
+        limiter = cast("Limiter", _anyio().CapacityLimiter(_THREADS))
+        setattr(loop, _LIMITER, limiter)
     return limiter
+
+
+class _Place:
+    """One of the threads that a limiter allows, while a call has it; lives as long as that.
+
+    PERF: anyio's own way has the loop go round once more even where a thread is free.
+
+    Args:
+        limiter: anyio's limiter of the loop.
+    """
+
+    __slots__ = ("_limiter",)
+
+    def __init__(self, limiter: Any) -> None:
+        self._limiter = limiter
+
+    async def __aenter__(self) -> None:
+        try:
+            self._limiter.acquire_on_behalf_of_nowait(self)
+        except _anyio().WouldBlock:
+            await self._limiter.acquire_on_behalf_of(self)
+
+    async def __aexit__(self, *_exception: object) -> None:
+        self._limiter.release_on_behalf_of(self)
+
+
+def _place() -> Any:
+    """Return what counts the thread of one call."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return thread_limiter()
+    return _Place(_limiter_of(loop))
+
+
+@cache
+def _anyio() -> Any:
+    """Return anyio, which is slow to load and often not needed."""
+    import anyio.to_thread
+
+    return anyio
 
 
 async def in_thread(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -88,11 +130,9 @@ async def in_thread(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) ->
         RuntimeError: The function raised `StopIteration`, which no coroutine can (PEP 479).
         BaseException: Whatever else the function raises.
     """
-    from anyio.to_thread import run_sync  # here, as it is slow to load and often not needed
-
     call = _Call(partial(fn, *args, **kwargs))
     try:
-        await run_sync(call.run, limiter=cast("Any", thread_limiter()))
+        await _anyio().to_thread.run_sync(call.run, limiter=_place())
     except BaseException:
         # anyio shields the thread from its own cancellations only, not from asyncio's.
         if not call.claimed.acquire(blocking=False):
