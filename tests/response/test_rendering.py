@@ -8,7 +8,7 @@ import pytest
 
 from hesper.enums import MediaType
 from hesper.exceptions import ImproperlyConfiguredException, SerializationException
-from hesper.response.rendering import content_type, media_type_of, rendered
+from hesper.response.rendering import content_type_line, media_type_of, rendered
 from hesper.serialization import encode_msgpack, json_encoder, msgpack_encoder
 
 ENCODERS = (json_encoder(), msgpack_encoder())
@@ -90,9 +90,9 @@ def test_what_cannot_be_encoded_is_an_error(content: Any, media_type: str, encod
     ],
 )
 def test_the_header_names_the_encoding_of_text(media_type: str, encoding: str, line: bytes) -> None:
-    assert content_type(media_type, encoding) == line
+    assert content_type_line(media_type, encoding) == (b"content-type", line)
 
 
 def test_a_media_type_cannot_end_the_line() -> None:
     with pytest.raises(ValueError, match="control character"):
-        content_type("text/html\r\nset-cookie: a=1", "utf-8")
+        content_type_line("text/html\r\nset-cookie: a=1", "utf-8")

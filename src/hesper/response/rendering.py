@@ -52,8 +52,11 @@ def rendered(
         return b""
     essence = media_type
     try:
-        if media_type == "application/json":  # PERF: the usual one, before it is taken apart
+        # PERF: the usual ones, before a media type is taken apart.
+        if media_type == "application/json":
             return encoders[0](content)
+        if media_type == "text/plain" and isinstance(content, str):
+            return content.encode(encoding)
         essence = media_type.partition(";")[0].strip().lower()
         if essence == "application/json" or essence.endswith("+json"):
             return encoders[0](content)
@@ -73,8 +76,8 @@ def rendered(
     )
 
 
-def content_type(media_type: str, encoding: str) -> bytes:
-    """Return the value of the `Content-Type` header, with the encoding of text.
+def content_type_line(media_type: str, encoding: str) -> tuple[bytes, bytes]:
+    """Return the `Content-Type` header line, with the encoding of text.
 
     Args:
         media_type: The media type; parameters that it has are kept.
@@ -83,15 +86,15 @@ def content_type(media_type: str, encoding: str) -> bytes:
     Raises:
         ValueError: The media type cannot stand in a header.
     """
-    known = _KNOWN.get((media_type, encoding))
-    return known if known is not None else _encoded(media_type, encoding)
+    known = _IN_UTF_8.get(media_type) if encoding == "utf-8" else None
+    return _encoded(media_type, encoding) if known is None else known
 
 
-def _encoded(media_type: str, encoding: str) -> bytes:
+def _encoded(media_type: str, encoding: str) -> tuple[bytes, bytes]:
     if media_type.lower().startswith("text/") and "charset" not in media_type.lower():
         media_type = f"{media_type}; charset={encoding}"
-    return encode_header("content-type", media_type)[1]
+    return encode_header("content-type", media_type)
 
 
-# PERF: a response of a usual type looks its header up instead of putting it together.
-_KNOWN: Final = {(str(known), "utf-8"): _encoded(known, "utf-8") for known in MediaType}
+# PERF: a response of a usual type looks its line up instead of putting it together.
+_IN_UTF_8: Final = {str(known): _encoded(known, "utf-8") for known in MediaType}

@@ -22,7 +22,7 @@ from hesper.datastructures.headers import CONTENT_LENGTHS
 from hesper.enums import MediaType
 from hesper.exceptions import ImproperlyConfiguredException
 from hesper.response.headers import VALIDATORS, ResponseHeaders
-from hesper.response.rendering import content_type, media_type_of, rendered
+from hesper.response.rendering import content_type_line, media_type_of, rendered
 from hesper.serialization import json_encoder, msgpack_encoder
 
 if sys.version_info >= (3, 13):
@@ -361,15 +361,15 @@ class Response(Generic[ContentT]):
         """
         lines: RawHeaders = []
         if media_type is not None:
-            lines.append((b"content-type", content_type(media_type, self.encoding)))
-        own = _NO_LINES if self._headers is None else self._headers.lines
-        if defaults.headers or defaults.success_headers:
+            lines.append(content_type_line(media_type, self.encoding))
+        if self._headers is not None or defaults.headers or defaults.success_headers:
+            own = _NO_LINES if self._headers is None else self._headers.lines
             for line in self._lines_of_route(defaults):
                 if line[0] not in own and line[0] not in _GENERATED:
                     lines.append(line)
-        for line in own.items():
-            if line[0] not in _GENERATED:
-                lines.append(line)
+            for line in own.items():
+                if line[0] not in _GENERATED:
+                    lines.append(line)
         if defaults.cookies or self.cookies:
             cookies = {cookie.identity: cookie for cookie in (*defaults.cookies, *self.cookies)}
             lines += [
