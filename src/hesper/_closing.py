@@ -59,8 +59,10 @@ class Closing:
         return self.wait().__await__()
 
     def tell(self, listener: Listener) -> None:
-        """Tell *listener*, which holds this object, of the turn to come; the last one first."""
+        """Tell *listener*, which holds this object, of the turn; of one to come the last first."""
         self._listeners[ref(listener, self._listeners.pop)] = None
+        if self.has_come:
+            asyncio.get_running_loop().call_soon(listener.turned)
 
     def set(self) -> None:
         """Wake all that wait; called in the lifespan's loop."""

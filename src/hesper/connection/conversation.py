@@ -192,8 +192,6 @@ class Conversation:
         if kind == "websocket.accept" and self._closing is not None:
             self._interruption = Interruption(self._closing)
             self._closing.tell(self)
-            if self._closing.is_set():
-                self.turned()
 
     async def say(self, data: str | bytes, mode: Mode, encoding: str) -> None:
         """Send data to the client.

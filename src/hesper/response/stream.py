@@ -19,6 +19,7 @@ from collections.abc import (
     AsyncIterable,
     AsyncIterator,
     Callable,
+    Coroutine,
     Iterable,
     Iterator,
     Mapping,
@@ -123,8 +124,8 @@ class Stream(Response[StreamSource]):
         Args:
             defaults: What the route says about its responses.
         """
-        said = self.media_type or self.headers.get("content-type") or defaults.media_type
-        return said or MediaType.TEXT
+        own = None if self._headers is None else self._headers.get("content-type")
+        return self.media_type or own or defaults.media_type or MediaType.TEXT
 
     def is_ended_by(self, closing: Closing) -> bool:
         """Tell whether it ends with a turn to closing; asked when it begins.
@@ -165,7 +166,15 @@ class PreparedStream(Prepared):
         as_it_is: The type of chunk that is sent as it is, if any.
     """
 
-    __slots__ = ("_as_it_is", "_encode", "_is_ended_by", "_source")
+    __slots__ = (
+        "_as_it_is",
+        "_closing",
+        "_encode",
+        "_interruptible",
+        "_is_ended_by",
+        "_source",
+        "_waiting",
+    )
 
     notes_start: ClassVar[bool] = True
     streaming: bool = True
@@ -184,6 +193,9 @@ class PreparedStream(Prepared):
         self._source = source
         self._encode = encode
         self._is_ended_by = is_ended_by
+        self._closing = _NEVER
+        self._interruptible: AsyncGeneratorType[Any, None] | None = None
+        self._waiting: ChunkWait | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response, until its iterator ends or the client goes.
@@ -203,55 +215,59 @@ class PreparedStream(Prepared):
             await _close(self._source)
             return
         closing = closing_of(scope)
-        if closing is not None and not self._is_ended_by(closing):
-            closing = None
+        if closing is not None and self._is_ended_by(closing):
+            self._closing = closing
+            closing.tell(self)  # now, as what is told later, such as its iterator, ends before it
         scope.setdefault("hesper_body", Streamed.DISCARDED)
-        await ended_by(lambda: _client_gone(scope, receive), lambda: self._send_all(send, closing))
+        await ended_by(lambda: self._waits(scope, receive), lambda: self._send_all(send))
 
-    async def _send_all(self, send: Send, closing: Closing | None) -> None:
+    def _waits(self, scope: Scope, receive: Receive) -> Coroutine[Any, Any, None]:
+        """Begin to listen for what may end it early; called when it waits for the first time."""
+        if self._closing is not _NEVER and self._interruptible is not None:
+            self._waiting = ChunkWait(self._closing, self._interruptible)
+            self._waiting.begin()
+        return _client_gone(scope, receive)
+
+    def turned(self) -> None:
+        """End the wait for the next chunk, as its lifespan is closing."""
+        if self._waiting is not None:
+            self._waiting.turned()
+
+    async def _send_all(self, send: Send) -> None:
         source = _opened(self._source)
         chunks = _chunks_of(source)
-        waiting: ChunkWait | None = None
-        if closing is not None and hasattr(source, "__anext__"):
-            waiting = ChunkWait(closing, chunks)
-            waiting.begin()
+        if hasattr(source, "__anext__"):
+            self._interruptible = chunks
         head = {"type": "http.response.start", "status": self.status, "headers": self.headers}
         try:
             self.started = True
-            if not await _sent(send, head):
-                return
-            try:
-                if not await self._send_chunks(
-                    chunks, send, _NEVER if closing is None else closing
-                ):
-                    return
-            except asyncio.CancelledError:
-                if waiting is None or not waiting.is_alone:
-                    raise
-            await _sent(send, {"type": "http.response.body", "body": b""})
+            if await _sent(send, head) and await self._send_chunks(chunks, send):
+                await _sent(send, {"type": "http.response.body", "body": b""})
         finally:
-            if waiting is not None:
-                waiting.end()
+            if self._waiting is not None:
+                self._waiting.end()
             await _close(chunks)
             if chunks is not source:
                 await _close(source)
 
-    async def _send_chunks(
-        self, chunks: AsyncGeneratorType[Any, None], send: Send, closing: Closing
-    ) -> bool:
+    async def _send_chunks(self, chunks: AsyncGeneratorType[Any, None], send: Send) -> bool:
         """Send all chunks, until the lifespan turns, and tell whether the client is still there."""
-        if closing.has_come:
-            return True
         # PERF: for a chunk nothing is called but what makes it and `send`.
-        encode, as_it_is = self._encode, self._as_it_is
-        async for item in chunks:
-            body = item if type(item) is as_it_is else encode(item)
-            try:
-                await send({"type": "http.response.body", "body": body, "more_body": True})
-            except OSError:  # ASGI, HTTP 2.4: the client has gone
-                return False
+        closing, encode, as_it_is = self._closing, self._encode, self._as_it_is
+        try:
             if closing.has_come:
-                break
+                return True
+            async for item in chunks:
+                body = item if type(item) is as_it_is else encode(item)
+                try:
+                    await send({"type": "http.response.body", "body": body, "more_body": True})
+                except OSError:  # ASGI, HTTP 2.4: the client has gone
+                    return False
+                if closing.has_come:
+                    break
+        except asyncio.CancelledError:
+            if self._waiting is None or not self._waiting.is_alone:
+                raise
         return True
 
 
@@ -270,7 +286,6 @@ class ChunkWait(Interruption):
     def __init__(self, closing: Closing, chunks: AsyncGeneratorType[Any, None]) -> None:
         super().__init__(closing)
         self._chunks = chunks
-        closing.tell(self)
 
     def turned(self) -> None:
         """End the wait that goes on, if any."""
