@@ -101,21 +101,13 @@ class Conversation:
         if self.state == "disconnect":
             await self._outlast_ending()
             raise self._ended("receive from")
-        interruption = self._interruption
-        if interruption is None:
+        if self._interruption is None:
             message = await self._receive()
-        elif self._ending is not None:
-            return await self._closed_here()
         else:
-            interruption.begin()
-            try:
-                message = await self._receive()
-            except asyncio.CancelledError:
-                if not interruption.is_alone:
-                    raise
+            found = await self._interruption.wait(self._receive, None)
+            if found is None:
                 return await self._closed_here()
-            finally:
-                interruption.end()
+            message = found
         if message["type"] in _TO:
             self._moved(message)
         return message
