@@ -204,6 +204,16 @@ async def test_as_many_threads_work_as_the_limiter_says() -> None:
 
 
 @only_asyncio
+async def test_a_call_that_fails_gives_its_thread_back() -> None:
+    def fail() -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await in_thread(fail)
+    assert thread_limiter().borrowed_tokens == 0
+
+
+@only_asyncio
 async def test_threads_of_users_and_of_hesper_do_not_wait_for_each_other() -> None:
     go_on = threading.Event()
     default = anyio.to_thread.current_default_thread_limiter()
@@ -330,6 +340,52 @@ async def test_work_is_ended_when_the_other_returns() -> None:
         await anyio.lowlevel.checkpoint()
 
     assert (await ended_by(stop, work), steps) == (None, ["closed"])
+
+
+@only_asyncio
+async def test_over_work_that_never_waits_nothing_watches() -> None:
+    begun: list[str] = []
+
+    async def stop() -> None:
+        begun.append("stop")
+
+    async def work() -> str:
+        return "done"
+
+    async def fail() -> str:
+        raise LookupError
+
+    assert await ended_by(stop, work) == "done"
+    with pytest.raises(LookupError):
+        await ended_by(stop, fail)
+    assert begun == []
+
+
+@only_asyncio
+async def test_work_that_catches_its_cancellation_goes_on_to_its_end() -> None:
+    async def stop() -> None:
+        await asyncio.sleep(0)
+
+    async def work() -> list[str]:
+        steps: list[str] = []
+        for _ in range(2):
+            try:
+                await asyncio.sleep(0.01 if steps else 3600)
+            except asyncio.CancelledError:
+                steps.append("cancelled")
+            else:
+                steps.append("slept")
+        return steps
+
+    async def stubborn() -> str:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            return "at once"
+        return "never"
+
+    assert await ended_by(stop, work) == ["cancelled", "slept"]
+    assert await ended_by(stop, stubborn) == "at once"
 
 
 @only_asyncio

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import enum
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from hesper.background_tasks import BackgroundTask, BackgroundTasks
 from hesper.datastructures import Cookie, ResponseHeader
 from hesper.response import File, Redirect, ServerSentEvent, Stream
 from hesper.response.file import PreparedFile
-from hesper.response.response import DEFAULTS, Defaults
+from hesper.response.response import DEFAULTS, Defaults, Prepared
 from tests.compile.driver import Sent, request, sent_by
 
 
@@ -218,6 +219,32 @@ def test_a_file_that_cannot_be_opened_is_answered_by_exception_handlers(tmp_path
     handlers: dict[Any, Any] = {404: gone}
     sent = sent_for(File, Unreadable(path), exception_handlers=handlers)
     assert sent.body == b"gone GET"
+
+
+class Noting(Prepared):
+    notes_start = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.started = True
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise LookupError
+
+
+class Careless(Prepared):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise LookupError
+
+
+@pytest.mark.parametrize("kind", [Noting, Careless])
+def test_a_response_that_fails_once_started_is_not_answered_twice(kind: type[Prepared]) -> None:
+    class Custom(Response[str]):
+        def prepare(self, defaults: Defaults = DEFAULTS) -> Prepared:
+            return kind(200, [])
+
+    sent = asyncio.run(request(Hesper([returning(Custom, Custom("a"))]), "GET", "/"))
+    assert isinstance(sent.error, LookupError)
+    assert [message["type"] for message in sent.messages] == ["http.response.start"]
 
 
 async def parts() -> AsyncIterator[str]:

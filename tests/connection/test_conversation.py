@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+from typing import Literal
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hesper._closing import Closing
 from hesper._types import Message
 from hesper.connection.conversation import ConnectionState, Conversation
-from hesper.exceptions import WebSocketDisconnect
+from hesper.exceptions import WebSocketDisconnect, WebSocketException
 from tests.peers import DeafServer, Peer
 
 pytestmark = pytest.mark.anyio
@@ -112,3 +118,64 @@ async def test_a_server_that_cannot_send_means_that_the_client_has_gone() -> Non
         await talk.send(DATA)
     assert caught.value.code == 1006
     assert talk.state == "disconnect"
+
+
+MODES: list[Literal["text", "binary"]] = ["text", "binary"]
+FRAMES: list[Message] = [
+    {"type": "websocket.receive", "text": "a"},
+    {"type": "websocket.receive", "text": "", "bytes": None},
+    {"type": "websocket.receive", "bytes": b"b"},
+    {"type": "websocket.receive", "bytes": b"", "text": None},
+    {"type": "websocket.receive"},
+    {"type": "websocket.disconnect"},
+    {"type": "websocket.disconnect", "code": 4000, "reason": "bye"},
+]
+
+
+async def heard(talk: Conversation, mode: Literal["text", "binary"]) -> str | bytes:
+    """Hear data in the plain way: the order is asked about, and any message received."""
+    talk.demand_open("receive data from")
+    message = await talk.receive()
+    if message["type"] == "websocket.disconnect":
+        talk.demand_open("receive data from")
+    data: str | bytes | None = message.get("text" if mode == "text" else "bytes")
+    if data is None:
+        raise WebSocketException(f"Expected a {mode} frame", code=1003)
+    return data
+
+
+async def course(
+    frames: list[Message], modes: list[Literal["text", "binary"]], way: str
+) -> list[object]:
+    """Return what is told to who hears, and then says something, until the client has gone."""
+    peer = Peer(CONNECT, *frames)
+    talk = Conversation(peer.receive, peer.send, Closing() if way != "without a lifespan" else None)
+    await talk.receive()
+    await talk.send(ACCEPT)
+    told: list[object] = []
+    for mode, _ in zip(modes, [*frames, DATA], strict=False):
+        try:
+            told.append(await (heard(talk, mode) if way == "plain" else talk.hear(mode)))
+        except Exception as error:
+            told.append((type(error), str(error), getattr(error, "code", None)))
+        try:
+            if way == "plain":
+                talk.demand_open("send data to")
+                await talk.send({"type": "websocket.send", "text": "c"})
+            else:
+                await talk.say("c", "text", "utf-8")
+        except Exception as error:
+            told.append((type(error), str(error), getattr(error, "code", None)))
+    return [*told, talk.state, peer.heard]
+
+
+@given(
+    st.lists(st.sampled_from(FRAMES), max_size=5).map(lambda frames: [*frames, FRAMES[-1]]),
+    st.lists(st.sampled_from(MODES), min_size=7, max_size=7),
+)
+def test_data_is_heard_and_said_as_by_single_messages(
+    frames: list[Message], modes: list[Literal["text", "binary"]]
+) -> None:
+    ways = ("plain", "without a lifespan", "in a lifespan")
+    plain, *others = [asyncio.run(course(frames, modes, way)) for way in ways]
+    assert others == [plain, plain]

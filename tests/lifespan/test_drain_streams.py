@@ -11,6 +11,7 @@ import pytest
 
 from hesper import Hesper, Lifespan, get
 from hesper._closing import Closing, Interruption
+from hesper._types import ASGIApp, Message, Receive, Scope, Send
 from hesper.response import ServerSentEvent, Stream
 from tests.lifespan.exchange import Exchange
 from tests.lifespan.journal import Journal, RefusalError, forever
@@ -342,3 +343,86 @@ async def test_closing_is_set_once_and_tells_no_one_that_is_gone() -> None:
     await closing
     await asyncio.sleep(0)
     assert told == ["stays"]
+
+
+async def test_who_wants_to_be_told_of_a_turn_that_has_come_is_told_soon() -> None:
+    told: list[str] = []
+
+    class Listener:
+        def turned(self) -> None:
+            told.append("turned")
+
+    closing, listener = Closing(), Listener()
+    closing.set()
+    closing.tell(listener)
+    assert told == []
+    await asyncio.sleep(0)
+    assert told == ["turned"]
+
+
+async def test_a_source_that_is_no_generator_is_interrupted_and_closed() -> None:
+    journal = Journal()
+
+    class Source:
+        def __init__(self) -> None:
+            self.given = 0
+
+        def __aiter__(self) -> Source:
+            return self
+
+        async def __anext__(self) -> str:
+            self.given += 1
+            if self.given > 1:
+                await forever()
+            return "one"
+
+        async def aclose(self) -> None:
+            journal.append("closed")
+
+    async with (
+        streaming(Source).lifespan() as lifespan,
+        Exchange(lifespan, "/") as exchange,
+    ):
+        assert await exchange.body() == b"one"
+        lifespan.begin_closing()
+        assert await exchange.rest() == [LAST]
+        assert journal == ["closed"]
+
+
+async def test_what_is_being_sent_is_not_interrupted() -> None:
+    async def chunks() -> AsyncIterator[str]:
+        yield "one"
+        yield "never"
+
+    interrupted: list[str] = []
+    sending, go_on = asyncio.Event(), asyncio.Event()
+
+    def slow(app: ASGIApp) -> ASGIApp:
+        async def around(scope: Scope, receive: Receive, send: Send) -> None:
+            async def send_slowly(message: Message) -> None:
+                if message.get("body"):
+                    sending.set()
+                    try:
+                        await go_on.wait()
+                    except asyncio.CancelledError:
+                        interrupted.append("interrupted")
+                        raise
+                await send(message)
+
+            await app(scope, receive, send_slowly)
+
+        return around
+
+    @get("/", middleware=[slow])
+    async def handler() -> Stream:
+        return Stream(chunks())
+
+    async with Hesper([handler]).lifespan() as lifespan, Exchange(lifespan, "/") as exchange:
+        await sending.wait()
+        lifespan.begin_closing()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        go_on.set()
+        assert await exchange.body() == b"one"
+        assert await exchange.rest() == [LAST]
+        assert interrupted == []

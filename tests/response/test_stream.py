@@ -126,6 +126,18 @@ async def test_text_is_encoded_as_asked_for() -> None:
     assert (await sent(Stream(["ä"], encoding="latin-1"), Peer())).body == b"\xe4"
 
 
+async def test_a_class_may_make_something_else_of_bytes() -> None:
+    class Lines(Stream):
+        def chunk(self, item: Any) -> bytes:
+            return super().chunk(item) + b"\n"
+
+    assert (await sent(Lines([b"a", bytearray(b"b"), "c"]), Peer())).chunks[:-1] == [
+        b"a\n",
+        b"b\n",
+        b"c\n",
+    ]
+
+
 def test_it_keeps_the_dependencies_open() -> None:
     assert Stream.streaming
     assert Stream([]).prepare().streaming
@@ -263,6 +275,27 @@ async def test_to_head_the_function_is_not_called() -> None:
 
     await sent(Stream(pages), Peer(), "HEAD")
     assert calls == []
+
+
+async def test_the_client_is_listened_to_from_the_first_wait_on() -> None:
+    class Quick(Peer):
+        async def send(self, message: Any) -> None:
+            self.heard.append(message)
+
+    async def waiting() -> AsyncIterator[str]:
+        yield "a"
+        for _ in range(3):
+            await anyio.lowlevel.checkpoint()
+        yield "b"
+
+    peer = Quick()
+
+    async def pages() -> AsyncIterator[str]:
+        yield "a"
+        yield "b"
+
+    assert (await sent(Stream(pages()), peer)).receives == 0
+    assert (await sent(Stream(waiting()), peer)).receives == 1
 
 
 async def test_background_work_is_done_after_the_stream() -> None:
