@@ -6,8 +6,9 @@ app; what a client can observe is fixed here, and checked before anything is mea
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -149,6 +150,31 @@ async def note_after() -> None:
     LEDGER.after += 1
 
 
+class Gate:
+    """Where requests wait for each other; it lives as long as the process."""
+
+    def __init__(self) -> None:
+        self._opened = asyncio.Event()
+        self.waiting = 0
+
+    def close(self) -> None:
+        """Let whoever comes from now on wait."""
+        self._opened = asyncio.Event()
+        self.waiting = 0
+
+    def open(self) -> None:
+        """Let all go on."""
+        self._opened.set()
+
+    async def wait(self) -> None:
+        """Wait until the gate is opened."""
+        self.waiting += 1
+        await self._opened.wait()
+
+
+GATE = Gate()
+
+
 class PassThrough:
     """A middleware that passes on what it gets."""
 
@@ -172,6 +198,28 @@ class Hooked:
         await note_before()
         await self.app(scope, receive, send)
         await note_after()
+
+
+STEP = """
+async def value_{number}({name}: int) -> int:
+    return {name} + 1
+"""
+
+
+async def value_0() -> int:
+    return 0
+
+
+def chain(depth: int) -> dict[str, Callable[..., Any]]:
+    """Return that many dependencies by name, each of which needs the one before.
+
+    They are written as text, since their parameters are named after what they need.
+    """
+    functions: dict[str, Any] = {"__name__": __name__}
+    for number in range(1, depth):
+        exec(STEP.format(number=number, name=f"value_{number - 1}"), functions)
+    functions["value_0"] = value_0
+    return {name: functions[name] for name in (f"value_{number}" for number in range(depth))}
 
 
 def shelves(routes: int) -> list[str]:

@@ -1,7 +1,9 @@
 """Which apps take part, and how to build one.
 
-A module of this package builds the apps of one framework: `build` the one with all the work,
-`with_routes` one of that many routes, `with_middlewares` one behind that many middlewares.
+A module of this package builds the apps of one framework: `build` the one with all the work, `of`
+one of the `handlers` for a number of routes, `with_middlewares` one behind a number of middlewares.
+Where the framework has such things, `with_layers` builds one with routers in routers, and
+`with_dependencies` one with a chain of dependencies.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ def build(name: str, kind: Kind = Kind.WORK) -> ASGIApp:
         case Kind.WORK:
             app = module.build()
         case Kind.ROUTES:
-            app = module.with_routes(ROUTES)
+            app = module.of(module.handlers(ROUTES))
         case Kind.MIDDLEWARES:
             app = module.with_middlewares(MIDDLEWARES)
     return app

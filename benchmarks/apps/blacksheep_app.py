@@ -18,6 +18,7 @@ from benchmarks.apps.models import Order
 from benchmarks.apps.raw_app import admitted
 from benchmarks.driver import ASGIApp
 from benchmarks.work import (
+    GATE,
     GREETING,
     PassThrough,
     in_thread,
@@ -81,6 +82,11 @@ async def thread() -> Response:
     return json({"in_thread": await asyncio.to_thread(in_thread)})
 
 
+async def wait() -> Response:
+    await GATE.wait()
+    return text(GREETING)
+
+
 async def echo(websocket: WebSocket) -> None:
     await websocket.accept()
     try:
@@ -115,17 +121,23 @@ def build() -> ASGIApp:
     router.add_get("/state", state)
     router.add_get("/stream", stream)
     router.add_get("/thread", thread)
+    router.add_get("/wait", wait)
     router.add_ws("/echo", echo)
     app = made(router)
     app.on_start += prepare
     return app
 
 
-def with_routes(count: int) -> ASGIApp:
-    """Return an app of *count* routes, each with a function of its own."""
+def handlers(count: int) -> Router:
+    """Return a router of *count* routes, each with a function of its own."""
     router = Router()
     for shelf in shelves(count):
         add_shelf(router, shelf)
+    return router
+
+
+def of(router: Router) -> ASGIApp:
+    """Return an app of the routes in *router*."""
     return made(router)
 
 

@@ -12,6 +12,7 @@ from falcon.asgi import Request, Response, WebSocket
 from benchmarks.apps.raw_app import admitted
 from benchmarks.driver import ASGIApp
 from benchmarks.work import (
+    GATE,
     GREETING,
     Order,
     PassThrough,
@@ -90,6 +91,13 @@ class Thread:
         response.media = {"in_thread": await falcon.sync_to_async(in_thread)}
 
 
+class Wait:
+    async def on_get(self, request: Request, response: Response) -> None:
+        await GATE.wait()
+        response.content_type = falcon.MEDIA_TEXT
+        response.text = GREETING
+
+
 class Echo:
     async def on_websocket(self, request: Request, websocket: WebSocket) -> None:
         await websocket.accept()
@@ -120,16 +128,25 @@ def build() -> ASGIApp:
     app.add_route("/state", State())
     app.add_route("/stream", Stream())
     app.add_route("/thread", Thread())
+    app.add_route("/wait", Wait())
     app.add_route("/echo", Echo())
     return app
 
 
-def with_routes(count: int) -> ASGIApp:
-    """Return an app of *count* routes, each with a resource of its own."""
-    app = made()
+def handlers(count: int) -> dict[str, object]:
+    """Return *count* resources by path."""
+    found: dict[str, object] = {}
     for shelf in shelves(count):
-        app.add_route(shelf, Text())
-        app.add_route(f"{shelf}/{{item_id:int}}", Item())
+        found[shelf] = Text()
+        found[f"{shelf}/{{item_id:int}}"] = Item()
+    return found
+
+
+def of(resources: dict[str, object]) -> ASGIApp:
+    """Return an app of *resources*."""
+    app = made()
+    for path, resource in resources.items():
+        app.add_route(path, resource)
     return app
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Query, Request, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, WebSocket
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from benchmarks import work
-from benchmarks.apps.models import Access, Found, Item, Order, Whale, Where
+from benchmarks.apps.models import Access, Depth, Found, Item, Order, Whale, Where
 from benchmarks.driver import ASGIApp
 
 Settings = Annotated[work.Settings, Depends(work.provide_settings)]
@@ -77,6 +77,11 @@ def thread() -> Where:
     return Where(in_thread=work.in_thread())
 
 
+async def wait() -> str:
+    await work.GATE.wait()
+    return work.GREETING
+
+
 async def echo(websocket: WebSocket) -> None:
     await websocket.accept()
     async for said in websocket.iter_text():
@@ -95,24 +100,32 @@ def build() -> ASGIApp:
     app.get("/state", response_class=PlainTextResponse)(state)
     app.get("/stream")(stream)
     app.get("/thread")(thread)
+    app.get("/wait", response_class=PlainTextResponse)(wait)
     app.websocket("/echo")(echo)
     return app
 
 
-def with_routes(count: int) -> ASGIApp:
-    """Return an app of *count* routes, each with a function of its own."""
-    app = FastAPI(openapi_url=None)
+def handlers(count: int) -> APIRouter:
+    """Return a router of *count* routes, each with a function of its own."""
+    router = APIRouter()
     for shelf in work.shelves(count):
-        add_shelf(app, shelf)
+        add_shelf(router, shelf)
+    return router
+
+
+def of(router: APIRouter) -> ASGIApp:
+    """Return an app of the routes in *router*."""
+    app = FastAPI(openapi_url=None)
+    app.include_router(router)
     return app
 
 
-def add_shelf(app: FastAPI, shelf: str) -> None:
-    @app.get(shelf, response_class=PlainTextResponse)
+def add_shelf(router: APIRouter, shelf: str) -> None:
+    @router.get(shelf, response_class=PlainTextResponse)
     async def text() -> str:
         return work.GREETING
 
-    @app.get(f"{shelf}/{{item_id}}")
+    @router.get(f"{shelf}/{{item_id}}")
     async def item(item_id: int) -> Item:
         return Item(item_id=item_id)
 
@@ -124,4 +137,38 @@ def with_middlewares(count: int) -> ASGIApp:
     app.add_middleware(work.Hooked)
     for _ in range(count):
         app.add_middleware(work.PassThrough)
+    return app
+
+
+def with_dependencies(depth: int) -> ASGIApp:
+    """Return an app whose handler needs the last of a chain of *depth* dependencies."""
+    app = FastAPI(openapi_url=None)
+    last: Callable[..., Awaitable[int]] = work.value_0
+    for _ in range(depth - 1):
+        last = one_after(last)
+
+    @app.get("/depth")
+    async def deep(value: int = Depends(last)) -> Depth:
+        return Depth(depth=value + 1)
+
+    return app
+
+
+def one_after(previous: Callable[..., Awaitable[int]]) -> Callable[..., Awaitable[int]]:
+    async def value(before: int = Depends(previous)) -> int:
+        return before + 1
+
+    return value
+
+
+def with_layers(depth: int) -> ASGIApp:
+    """Return an app whose handler is in *depth* routers, one in the other."""
+    layer = APIRouter()
+    layer.get("/text", response_class=PlainTextResponse)(text)
+    for _ in range(depth):
+        outer = APIRouter()
+        outer.include_router(layer, prefix="/layer")
+        layer = outer
+    app = FastAPI(openapi_url=None)
+    app.include_router(layer)
     return app

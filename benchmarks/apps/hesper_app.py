@@ -7,10 +7,12 @@ from typing import Any
 
 from benchmarks.driver import ASGIApp
 from benchmarks.work import (
+    GATE,
     GREETING,
     Access,
     Order,
     PassThrough,
+    chain,
     in_thread,
     note_after,
     note_before,
@@ -23,7 +25,7 @@ from benchmarks.work import (
     shelves,
     whale,
 )
-from hesper import Hesper, Provide, Request, Response, WebSocket, get, post, websocket
+from hesper import Hesper, Provide, Request, Response, Router, WebSocket, get, post, websocket
 from hesper.datastructures import State
 from hesper.response import Stream
 
@@ -87,6 +89,12 @@ def thread() -> dict[str, bool]:
     return {"in_thread": in_thread()}
 
 
+@get("/wait")
+async def wait() -> str:
+    await GATE.wait()
+    return GREETING
+
+
 @websocket("/echo")
 async def echo(socket: WebSocket) -> None:
     await socket.accept()
@@ -97,13 +105,19 @@ async def echo(socket: WebSocket) -> None:
 def build() -> ASGIApp:
     """Return the app."""
     return Hesper(
-        [text, json, item, search, order, access, read, stream, thread, echo], on_startup=prepare
+        [text, json, item, search, order, access, read, stream, thread, wait, echo],
+        on_startup=prepare,
     )
 
 
-def with_routes(count: int) -> ASGIApp:
-    """Return an app of *count* routes, each with a function of its own."""
-    return Hesper([handler for shelf in shelves(count) for handler in on_shelf(shelf)])
+def handlers(count: int) -> list[Callable[..., Any]]:
+    """Return *count* handlers, each with a function of its own."""
+    return [handler for shelf in shelves(count) for handler in on_shelf(shelf)]
+
+
+def of(handlers: list[Callable[..., Any]]) -> ASGIApp:
+    """Return an app of *handlers*."""
+    return Hesper(handlers)
 
 
 def on_shelf(shelf: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -131,3 +145,28 @@ def with_middlewares(count: int) -> ASGIApp:
     """Return an app behind *count* middlewares, with a hook before and one after the handler."""
     middleware = [PassThrough] * count
     return Hesper([text], middleware=middleware, before_request=before, after_request=after)
+
+
+def with_dependencies(depth: int) -> ASGIApp:
+    """Return an app whose handler needs the last of a chain of *depth* dependencies."""
+
+    @get("/depth")
+    async def deep(last: int) -> dict[str, int]:
+        return {"depth": last + 1}
+
+    dependencies = {name: Provide(provider) for name, provider in chain(depth).items()}
+    dependencies["last"] = dependencies.pop(f"value_{depth - 1}")
+    return Hesper([deep], dependencies=dependencies)
+
+
+def with_layers(depth: int) -> ASGIApp:
+    """Return an app whose handler is in *depth* routers, one in the other."""
+
+    @get("/text")
+    async def layered() -> str:
+        return GREETING
+
+    layer: Any = layered
+    for _ in range(depth):
+        layer = Router("/layer", route_handlers=[layer])
+    return Hesper([layer])

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from litestar import Litestar, MediaType, Request, Response, WebSocket, get, post, websocket
+from litestar import Litestar, MediaType, Request, Response, Router, WebSocket, get, post, websocket
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import WebSocketDisconnect
-from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
 from benchmarks.driver import ASGIApp
 from benchmarks.work import (
+    GATE,
     GREETING,
     Access,
     Order,
     PassThrough,
+    chain,
     in_thread,
     note_after,
     note_before,
@@ -90,6 +92,12 @@ def thread() -> dict[str, bool]:
     return {"in_thread": in_thread()}
 
 
+@get("/wait", media_type=MediaType.TEXT)
+async def wait() -> str:
+    await GATE.wait()
+    return GREETING
+
+
 @websocket("/echo")
 async def echo(socket: WebSocket[Any, Any, Any]) -> None:
     await socket.accept()
@@ -102,17 +110,21 @@ async def echo(socket: WebSocket[Any, Any, Any]) -> None:
 
 def build() -> ASGIApp:
     """Return the app, without the OpenAPI routes that nobody asks for here."""
-    handlers = [text, json, item, search, order, access, read, stream, thread, echo]
+    handlers = [text, json, item, search, order, access, read, stream, thread, wait, echo]
     return Litestar(handlers, on_startup=[prepare], openapi_config=None)
 
 
-def with_routes(count: int) -> ASGIApp:
-    """Return an app of *count* routes, each with a function of its own."""
-    handlers = [handler for shelf in shelves(count) for handler in on_shelf(shelf)]
+def handlers(count: int) -> list[Callable[..., Any]]:
+    """Return *count* handlers, each with a function of its own."""
+    return [handler for shelf in shelves(count) for handler in on_shelf(shelf)]
+
+
+def of(handlers: list[Callable[..., Any]]) -> ASGIApp:
+    """Return an app of *handlers*."""
     return Litestar(handlers, openapi_config=None)
 
 
-def on_shelf(shelf: str) -> tuple[HTTPRouteHandler, HTTPRouteHandler]:
+def on_shelf(shelf: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
     @get(shelf, media_type=MediaType.TEXT)
     async def text() -> str:
         return GREETING
@@ -150,3 +162,28 @@ def with_middlewares(count: int) -> ASGIApp:
         after_request=after,
         openapi_config=None,
     )
+
+
+def with_dependencies(depth: int) -> ASGIApp:
+    """Return an app whose handler needs the last of a chain of *depth* dependencies."""
+
+    @get("/depth")
+    async def deep(last: int) -> dict[str, int]:
+        return {"depth": last + 1}
+
+    dependencies = {name: Provide(provider) for name, provider in chain(depth).items()}
+    dependencies["last"] = dependencies.pop(f"value_{depth - 1}")
+    return Litestar([deep], dependencies=dependencies, openapi_config=None)
+
+
+def with_layers(depth: int) -> ASGIApp:
+    """Return an app whose handler is in *depth* routers, one in the other."""
+
+    @get("/text", media_type=MediaType.TEXT)
+    async def layered() -> str:
+        return GREETING
+
+    layer: Any = layered
+    for _ in range(depth):
+        layer = Router("/layer", route_handlers=[layer])
+    return Litestar([layer], openapi_config=None)

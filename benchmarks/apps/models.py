@@ -71,3 +71,9 @@ class Where(BaseModel):
     """The answer to the thread case."""
 
     in_thread: bool
+
+
+class Depth(BaseModel):
+    """How deep the chain of dependencies is."""
+
+    depth: int

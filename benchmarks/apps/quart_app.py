@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from quart import Quart, Response, abort, current_app, request, websocket
+from quart import Blueprint, Quart, Response, abort, current_app, request, websocket
 
 from benchmarks.apps.raw_app import admitted
 from benchmarks.driver import ASGIApp
 from benchmarks.work import (
+    GATE,
     GREETING,
     Order,
     PassThrough,
@@ -77,6 +78,11 @@ def thread() -> Response:
     return in_json({"in_thread": in_thread()})
 
 
+async def wait() -> Response:
+    await GATE.wait()
+    return Response(GREETING, mimetype="text/plain")
+
+
 async def echo() -> None:
     while True:
         await websocket.send(await websocket.receive())
@@ -94,25 +100,33 @@ def build() -> ASGIApp:
     app.get("/state")(state)
     app.get("/stream")(stream)
     app.get("/thread")(thread)
+    app.get("/wait")(wait)
     app.websocket("/echo")(echo)
     app.before_serving(prepare)
     return app
 
 
-def with_routes(count: int) -> ASGIApp:
-    """Return an app of *count* routes, each with a function of its own."""
-    app = Quart(__name__, static_folder=None)
+def handlers(count: int) -> Blueprint:
+    """Return a blueprint of *count* routes, each with a function of its own."""
+    blueprint = Blueprint("shelves", __name__)
     for shelf in shelves(count):
-        add_shelf(app, shelf)
+        add_shelf(blueprint, shelf)
+    return blueprint
+
+
+def of(blueprint: Blueprint) -> ASGIApp:
+    """Return an app of the routes in *blueprint*."""
+    app = Quart(__name__, static_folder=None)
+    app.register_blueprint(blueprint)
     return app
 
 
-def add_shelf(app: Quart, shelf: str) -> None:
-    @app.get(shelf, endpoint=shelf)
+def add_shelf(blueprint: Blueprint, shelf: str) -> None:
+    @blueprint.get(shelf, endpoint=shelf[1:])
     async def text() -> Response:
         return Response(GREETING, mimetype="text/plain")
 
-    @app.get(f"{shelf}/<int:item_id>", endpoint=f"{shelf}/item")
+    @blueprint.get(f"{shelf}/<int:item_id>", endpoint=f"{shelf[1:]}-item")
     async def item(item_id: int) -> Response:
         return in_json({"item_id": item_id})
 
@@ -130,4 +144,17 @@ def with_middlewares(count: int) -> ASGIApp:
     app.after_request(after)
     for _ in range(count):
         app.asgi_app = PassThrough(app.asgi_app)
+    return app
+
+
+def with_layers(depth: int) -> ASGIApp:
+    """Return an app whose handler is in *depth* blueprints, one in the other."""
+    layer = Blueprint("innermost", __name__)
+    layer.get("/text")(text)
+    for number in range(depth):
+        outer = Blueprint(f"layer_{number}", __name__)
+        outer.register_blueprint(layer, url_prefix="/layer")
+        layer = outer
+    app = Quart(__name__, static_folder=None)
+    app.register_blueprint(layer)
     return app

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from asyncio import to_thread
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 from urllib.parse import unquote_plus
 
 import msgspec
 
 from benchmarks.driver import ASGIApp, Receive, Scope, Send
 from benchmarks.work import (
+    GATE,
     GREETING,
     Access,
     Order,
     PassThrough,
+    chain,
     in_thread,
     note_after,
     note_before,
@@ -24,6 +27,7 @@ from benchmarks.work import (
     provide_settings,
     provide_user,
     shelves,
+    value_0,
     whale,
 )
 
@@ -134,6 +138,11 @@ async def thread(scope: Scope, receive: Receive, send: Send) -> None:
     await respond(send, 200, encode({"in_thread": await to_thread(in_thread)}), JSON)
 
 
+async def wait(scope: Scope, receive: Receive, send: Send) -> None:
+    await GATE.wait()
+    await respond(send, 200, GREETING.encode(), TEXT)
+
+
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await receive()
     await send({"type": "websocket.accept"})
@@ -150,6 +159,7 @@ ROUTES: dict[str, dict[str, ASGIApp]] = {
     "/state": {"GET": state},
     "/stream": {"GET": stream},
     "/thread": {"GET": thread},
+    "/wait": {"GET": wait},
 }
 ITEM: dict[str, ASGIApp] = {"GET": item}
 
@@ -190,10 +200,19 @@ def build() -> ASGIApp:
     return app
 
 
-def with_routes(count: int) -> ASGIApp:
-    """Return an app of *count* routes, in dictionaries by path, and by what is before a number."""
-    static: dict[str, ASGIApp] = dict.fromkeys(shelves(count), text)
-    prefixes: dict[str, ASGIApp] = {f"{shelf}/": item_below(shelf) for shelf in shelves(count)}
+Endpoints: TypeAlias = tuple[dict[str, ASGIApp], dict[str, ASGIApp]]
+"""Endpoints by path, and by what is before a number."""
+
+
+def handlers(count: int) -> Endpoints:
+    """Return *count* endpoints."""
+    paths = shelves(count)
+    return dict.fromkeys(paths, text), {f"{shelf}/": item_below(shelf) for shelf in paths}
+
+
+def of(endpoints: Endpoints) -> ASGIApp:
+    """Return an app of *endpoints*."""
+    static, prefixes = endpoints
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -232,6 +251,29 @@ def with_middlewares(count: int) -> ASGIApp:
     for _ in range(count):
         app = PassThrough(app)
     return app
+
+
+def with_dependencies(depth: int) -> ASGIApp:
+    """Return an app that answers how deep the chain of its dependencies is."""
+    steps = [step for name, step in chain(depth).items() if name != "value_0"]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await other(scope, receive, send)
+        elif scope["path"] != "/depth":
+            await respond(send, 404, NOT_FOUND, JSON)
+        else:
+            value = await value_0()
+            for step in steps:
+                value = await step(value)
+            await respond(send, 200, encode({"depth": value + 1}), JSON)
+
+    return app
+
+
+def with_layers(depth: int) -> ASGIApp:
+    """Return an app that answers below *depth* segments of a path."""
+    return of(({f"{'/layer' * depth}/text": text}, {}))
 
 
 async def hooked(scope: Scope, receive: Receive, send: Send) -> None:

@@ -11,12 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from benchmarks.apps.raw_app import admitted
 from benchmarks.driver import ASGIApp
 from benchmarks.work import (
+    GATE,
     GREETING,
     Hooked,
     Order,
@@ -89,6 +90,11 @@ def thread(request: Request) -> Response:
     return MsgspecResponse({"in_thread": in_thread()})
 
 
+async def wait(request: Request) -> Response:
+    await GATE.wait()
+    return PlainTextResponse(GREETING)
+
+
 async def echo(websocket: WebSocket) -> None:
     await websocket.accept()
     async for said in websocket.iter_text():
@@ -108,15 +114,21 @@ def build() -> ASGIApp:
             Route("/state", state),
             Route("/stream", stream),
             Route("/thread", thread),
+            Route("/wait", wait),
             WebSocketRoute("/echo", echo),
         ],
         lifespan=lifespan,
     )
 
 
-def with_routes(count: int) -> ASGIApp:
-    """Return an app of *count* routes, each with a function of its own."""
-    return Starlette(routes=[route for shelf in shelves(count) for route in on_shelf(shelf)])
+def handlers(count: int) -> list[Route]:
+    """Return *count* routes, each with a function of its own."""
+    return [route for shelf in shelves(count) for route in on_shelf(shelf)]
+
+
+def of(routes: list[Route]) -> ASGIApp:
+    """Return an app of *routes*."""
+    return Starlette(routes=routes)
 
 
 def on_shelf(shelf: str) -> Iterator[Route]:
@@ -134,3 +146,11 @@ def with_middlewares(count: int) -> ASGIApp:
     """Return an app behind *count* middlewares, and one that calls the hooks."""
     middleware = [Middleware(PassThrough)] * count
     return Starlette(routes=[Route("/text", text)], middleware=[*middleware, Middleware(Hooked)])
+
+
+def with_layers(depth: int) -> ASGIApp:
+    """Return an app whose route is in *depth* mounts, one in the other."""
+    layer: BaseRoute = Route("/text", text)
+    for _ in range(depth):
+        layer = Mount("/layer", routes=[layer])
+    return Starlette(routes=[layer])
