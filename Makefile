@@ -4,6 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := $(VENV)/.peers
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
 
@@ -34,17 +38,18 @@ format: $(READY)  ## Format the code and mend what can be mended.
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(READY)  ## Compare Hesper with a hand-written ASGI app, and with peers where installed.
-	$(BIN)/python -m benchmarks
+bench: $(PEERS)  ## Compare Hesper with a hand-written ASGI app and its peers; write docs/benchmarks.
+	$(BIN)/python -m benchmarks all --keep
 
 docs: $(READY)  ## Write what is generated in the documentation.
 	$(BIN)/python -m docs.generate
 
-lock: $(READY)  ## Write requirements/dev.txt anew from pyproject.toml.
+lock: $(READY)  ## Write the files in requirements anew from pyproject.toml.
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --extra standard --extra testing --group dev \
-	  --custom-compile-command 'make lock' --output-file requirements/dev.txt pyproject.toml
+	$(LOCK) --extra standard --extra testing --group dev \
+	  --output-file requirements/dev.txt pyproject.toml
+	$(LOCK) --group bench --constraints requirements/dev.txt \
+	  --output-file requirements/bench.txt pyproject.toml
 
 clean:  ## Remove everything that was made.
 	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
@@ -54,6 +59,10 @@ $(READY): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(PEERS): $(READY) requirements/bench.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@touch $@
 
 .PHONY: help serve test lint types check format bench docs lock clean

@@ -154,21 +154,27 @@ class Gate:
     """Where requests wait for each other; it lives as long as the process."""
 
     def __init__(self) -> None:
-        self._opened = asyncio.Event()
-        self.waiting = 0
+        self.close(0)
 
-    def close(self) -> None:
-        """Let whoever comes from now on wait."""
+    def close(self, expected: int) -> None:
+        """Let whoever comes from now on wait, until as many are there as are *expected*."""
+        self._missing = expected
+        self._full = asyncio.Event()
         self._opened = asyncio.Event()
-        self.waiting = 0
 
     def open(self) -> None:
         """Let all go on."""
         self._opened.set()
 
+    async def full(self) -> None:
+        """Wait until all are there."""
+        await self._full.wait()
+
     async def wait(self) -> None:
         """Wait until the gate is opened."""
-        self.waiting += 1
+        self._missing -= 1
+        if self._missing == 0:
+            self._full.set()
         await self._opened.wait()
 
 

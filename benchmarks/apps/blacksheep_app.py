@@ -128,27 +128,29 @@ def build() -> ASGIApp:
     return app
 
 
-def handlers(count: int) -> Router:
-    """Return a router of *count* routes, each with a function of its own."""
+def handlers(count: int) -> dict[str, Callable[..., Awaitable[Response]]]:
+    """Return *count* handlers by pattern, each a function of its own."""
+    return {
+        pattern: handler for shelf in shelves(count) for pattern, handler in on_shelf(shelf).items()
+    }
+
+
+def of(handlers: dict[str, Callable[..., Awaitable[Response]]]) -> ASGIApp:
+    """Return an app of *handlers*; a router belongs to one app."""
     router = Router()
-    for shelf in shelves(count):
-        add_shelf(router, shelf)
-    return router
-
-
-def of(router: Router) -> ASGIApp:
-    """Return an app of the routes in *router*."""
+    for pattern, handler in handlers.items():
+        router.add_get(pattern, handler)
     return made(router)
 
 
-def add_shelf(router: Router, shelf: str) -> None:
-    @router.get(shelf)
+def on_shelf(shelf: str) -> dict[str, Callable[..., Awaitable[Response]]]:
     async def greeting() -> Response:
         return text(GREETING)
 
-    @router.get(f"{shelf}/{{int:item_id}}")
     async def item(item_id: int) -> Response:
         return json({"item_id": item_id})
+
+    return {shelf: greeting, f"{shelf}/{{int:item_id}}": item}
 
 
 async def hooks(request: Request, handler: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -1,0 +1,1 @@
+"""The second part: the same apps behind uvicorn, asked over connections of their own."""
