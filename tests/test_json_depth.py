@@ -88,10 +88,10 @@ def test_no_bytes_raise_anything_else(raw: bytes) -> None:
 @pytest.mark.parametrize("piece", [b"[", b"[]", b'["', b'[\\"', b"[{", b"]}"])
 def test_hostile_text_takes_linear_time(piece: bytes) -> None:
     def seconds(text: bytes) -> float:
-        begin = time.perf_counter()
+        begin = time.thread_time()
         with suppress(msgspec.DecodeError):
             refuse_deep_json(text)
-        return time.perf_counter() - begin
+        return time.thread_time() - begin
 
     once = min(seconds(piece * 50_000) for _ in range(5))
     tenfold = min(seconds(piece * 500_000) for _ in range(3))

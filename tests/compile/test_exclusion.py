@@ -129,9 +129,9 @@ def test_inside_of_a_mounted_app_the_path_is_its_own() -> None:
 
 def test_a_long_path_is_decided_in_linear_time() -> None:
     app = around_all(["/a", "/.*/secret", ".*/end"])
-    started = time.perf_counter()
+    started = time.thread_time()
     assert not left_out(app, "/b" * 50_000)
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 def test_types_of_connection_are_told_apart_where_both_come() -> None:

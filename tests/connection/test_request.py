@@ -340,9 +340,9 @@ def test_quoted_parameters_come_back_as_they_were(media: str, parameters: dict[s
 @pytest.mark.parametrize("piece", ['; a="', "; a=\\", ";", '; a="\\"', "; a ", ' ;"'])
 def test_a_hostile_content_type_takes_linear_time(piece: str) -> None:
     def seconds(text: str) -> float:
-        begin = time.perf_counter()
+        begin = time.thread_time()
         parse_content_type(text)
-        return time.perf_counter() - begin
+        return time.thread_time() - begin
 
     once = min(seconds(piece * 2_000) for _ in range(5))
     tenfold = min(seconds(piece * 20_000) for _ in range(3))

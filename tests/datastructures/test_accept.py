@@ -87,9 +87,9 @@ def test_no_header_is_an_error(header: str, media_type: str) -> None:
 def test_time_is_linear_in_the_length(unit: str) -> None:
     def seconds(count: int) -> float:
         header = f'a/b;x="{unit * count}'
-        started = time.perf_counter()
+        started = time.thread_time()
         Accept(header).accepts("a/b")
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
     # 16 times the length would take 256 times as long in quadratic time.
     short = min(seconds(2_000) for _ in range(5))

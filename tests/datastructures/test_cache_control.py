@@ -113,9 +113,9 @@ def test_no_header_fails_otherwise(header: str) -> None:
 def test_time_is_linear_in_the_length(unit: str) -> None:
     def seconds(count: int) -> float:
         header = unit * count
-        started = time.perf_counter()
+        started = time.thread_time()
         CacheControlHeader.from_header(header)
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
     # 16 times the length would take 256 times as long in quadratic time.
     short = min(seconds(1_000) for _ in range(5))

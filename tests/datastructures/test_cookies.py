@@ -99,9 +99,9 @@ def test_the_standard_library_reads_what_we_write(value: str) -> None:
 def test_time_is_linear_in_the_length(unit: str) -> None:
     def seconds(count: int) -> float:
         header = f'a="{unit * count}"; b=1'
-        started = time.perf_counter()
+        started = time.thread_time()
         parse_cookie_header(header)
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
     # 16 times the length would take 256 times as long in quadratic time.
     short = min(seconds(4_000) for _ in range(5))
