@@ -7,9 +7,9 @@ read in full; as all answers to a request are equally long, the others are only 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from time import perf_counter
-from typing import TypeAlias, cast
+from operator import sub
+from time import perf_counter, process_time
+from typing import NamedTuple, TypeAlias, cast
 
 from benchmarks.cases import Case
 from benchmarks.driver import HEADERS, Answer
@@ -27,13 +27,20 @@ class UnequalAnswersError(Exception):
     """An answer was not as long as the first one, or not a success."""
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """What happened in one measurement: answers, and seconds of the clock and of the server."""
+class Count(NamedTuple):
+    """What happened in one measurement: answers, and the time that passed.
+
+    Attributes:
+        answers: How many.
+        seconds: By the clock.
+        busy: The server's CPU time.
+        client: This process's CPU time.
+    """
 
     answers: int
     seconds: float
     busy: float
+    client: float
 
 
 def request_of(case: Case) -> bytes:
@@ -96,18 +103,23 @@ class Load:
             for _ in range(CONNECTIONS)
         ]
         await asyncio.sleep(WARM_UP)
-        answers, begin, busy = self.answers, perf_counter(), cpu_seconds(server)
-        while cpu_seconds(server) - busy < seconds and perf_counter() - begin < PATIENCE:
+        before = self._count(server)
+        found = before
+        # Nothing tells when a process has used some CPU time.
+        while found.busy - before.busy < seconds and found.seconds - before.seconds < PATIENCE:  # noqa: ASYNC110
             await asyncio.sleep(STEP)
-        found = Count(self.answers - answers, perf_counter() - begin, cpu_seconds(server) - busy)
+            found = self._count(server)
         self.over = True
         for transport in asked:
             transport.abort()
         if self.fault is not None:
             raise self.fault
-        if not found.answers:
+        if found.answers == before.answers:
             raise UnequalAnswersError(f"{self.name}: no answer of {self.length} bytes")
-        return found
+        return Count(*map(sub, found, before))
+
+    def _count(self, server: int) -> Count:
+        return Count(self.answers, perf_counter(), cpu_seconds(server), process_time())
 
 
 class Connection(asyncio.Protocol):
