@@ -86,7 +86,8 @@ def draw_dots(axes: Any, picture: Dots) -> None:
         axes.scatter(shares, lines, s=34, color=COLOURS[name], label=name, zorder=3)
     axes.set_yticks(places, cases)
     axes.invert_yaxis()
-    axes.set_xlim(left=0)
+    highest = max(share for cells in picture.rows.values() for share in cells.values())
+    axes.set_xlim(0, max(1.0, highest) * 1.05)
     axes.axvline(1.0, color=GREY, linewidth=1)
 
 

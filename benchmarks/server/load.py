@@ -106,7 +106,7 @@ class Load:
         before = self._count(server)
         found = before
         # Nothing tells when a process has used some CPU time.
-        while found.busy - before.busy < seconds and found.seconds - before.seconds < PATIENCE:  # noqa: ASYNC110
+        while found.busy - before.busy < seconds and found.seconds - before.seconds < PATIENCE:
             await asyncio.sleep(STEP)
             found = self._count(server)
         self.over = True
