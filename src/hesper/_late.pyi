@@ -1,7 +1,17 @@
 """What few processes need, loaded when it is first used."""
 
 from hesper._compile.debug import debug_response as debug_response
+from hesper._compile.disconnect import ended_when_gone as ended_when_gone
+from hesper._compile.exclusion import selective as selective
+from hesper._compile.socket_recovery import Overheard as Overheard
+from hesper._compile.socket_recovery import SocketRecovery as SocketRecovery
+from hesper._compile.socket_recovery import socket_recovery_of as socket_recovery_of
+from hesper._compile.websocket import build_asgi as build_asgi
+from hesper._compile.websocket import build_websocket as build_websocket
+from hesper._fault_walk import FaultFinder as FaultFinder
 from hesper._plan.near import or_dependency as or_dependency
+from hesper._plan.override import Overriding as Overriding
+from hesper._plan.reverse import reverse_path as reverse_path
 from hesper.config.app import AppConfig as AppConfig
 from hesper.config.app import CLIPlugin as CLIPlugin
 from hesper.config.app import OnAppInitHandler as OnAppInitHandler
@@ -21,6 +31,9 @@ from hesper.datastructures.response_header import ResponseHeader as ResponseHead
 from hesper.datastructures.url import URL as URL
 from hesper.explanation import Explanation as Explanation
 from hesper.explanation import explain as explain
+from hesper.handlers.mounting import mount as mount
+from hesper.lifespan.initial import InitialState as InitialState
+from hesper.lifespan.mounted import MountedRun as MountedRun
 from hesper.openapi.pages import document_page as document_page
 from hesper.response.conditional import Conditional as Conditional
 from hesper.response.conditional import refuse_unmatched as refuse_unmatched

@@ -7,25 +7,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
+import hesper._late as late
 from hesper._compile.endpoint import finish_of, recovery_of
 from hesper._compile.errors import observe
 from hesper._compile.injected import Resolver
 from hesper._compile.matcher import Matcher, Target
-from hesper._compile.routes import Missing, add_plans, within
-from hesper._compile.socket_recovery import socket_recovery_of
+from hesper._compile.routes import Missing, Sockets, add_plans, within
 from hesper._plan.graph import Graph, Lasting, Providers, Step
-from hesper._plan.override import Overriding
 from hesper._plan.path import ROOT, PathTemplate
 from hesper._plan.plan import Plan, plan_layer, plan_route, reading_of
 from hesper._plan.walk import Walk
 from hesper._resolution import detached
 from hesper._types import CONNECTION_VALUES, ASGIApp, Receive, Scope, Send
 from hesper.exceptions import ConfigurationError
-from hesper.handlers.mount import mount
 from hesper.layer import Layer
 from hesper.lifespan.course import Course
 from hesper.lifespan.hooks import Available, read_hooks, read_managers
@@ -144,7 +142,7 @@ def overridden(wiring: Wiring, replacements: Mapping[Any, Any]) -> Wiring:
         ConfigurationError: No layer has such a key, or a provider does not fit.
     """
     lasting, problems = wiring.lasting.copy(), list[str]()
-    overriding = Overriding(replacements, lasting, problems)
+    overriding = late.Overriding(replacements, lasting, problems)
     outermost = overriding.layer(wiring.outermost)
     plans = tuple(overriding.plan(plan) for plan in wiring.plans)
     provided = [*wiring.plans, *wiring.routing.values()]
@@ -168,8 +166,8 @@ def _wired(
     }
     course = _course(parts, routing["http"], plans, lasting, problems)
     plan = routing["http"]
-    recovery, socket_recovery = recovery_of(plan), socket_recovery_of(routing["websocket"])
-    matcher = Matcher(Missing(recovery, socket_recovery))
+    recovery, sockets = recovery_of(plan), Sockets(routing["websocket"])
+    matcher = Matcher(Missing(recovery, sockets))
     targets = add_plans(matcher, plans, problems, kept or {})
     if problems:
         raise ConfigurationError(*problems)
@@ -178,7 +176,7 @@ def _wired(
     if middleware or plan.after_response:
         limit, finish = plan.option("request_max_body_size"), finish_of(plan)
         to_come = matcher.options_of
-        stack = within(middleware, stack, recovery, socket_recovery, limit, finish, options=to_come)
+        stack = within(middleware, stack, recovery, sockets, limit, finish, options=to_come)
     if _has_connection_values((plan, *plans)):
         stack = _with_values(stack)
     return Wiring(outermost, plans, targets, names, parts, course, routing, lasting, stack)
@@ -206,7 +204,11 @@ def _course(
     label = routing.chain[0].label
     problems.extend(f"{label}: {problem}" for problem in found)
     lasting_steps = _lasting_steps([graph.providers, *(plan.providers for plan in plans)])
-    mounts = {plan.chain[-1]: (str(plan.path), plan.chain[-1]) for plan in plans}
+    mounts = {
+        plan.chain[-1]: (str(plan.path), cast("late.mount", plan.chain[-1]))
+        for plan in plans
+        if plan.handler.hands_to is not None
+    }
     return Course(
         loop_values=tuple(s for s in lasting_steps if s.lifetime is Lifetime.LOOP),
         values=tuple(s for s in lasting_steps if s.lifetime is Lifetime.LIFESPAN),
@@ -214,11 +216,7 @@ def _course(
         managers=managers,
         on_startup=on_startup,
         on_shutdown=on_shutdown,
-        mounts=tuple(
-            (path, mounted)
-            for path, mounted in mounts.values()
-            if isinstance(mounted, mount) and mounted.lifespan != "off"
-        ),
+        mounts=tuple(pair for pair in mounts.values() if pair[1].lifespan != "off"),
     )
 
 

@@ -14,7 +14,6 @@ from hesper._compile.errors import observe
 from hesper._did_you_mean import did_you_mean
 from hesper._openapi import DocumentConfig
 from hesper._plan.plan import Plan
-from hesper._plan.reverse import reverse_path
 from hesper._types import (
     LIFESPAN_KEY,
     AfterExceptionHookHandler,
@@ -32,7 +31,6 @@ from hesper.datastructures.state import ImmutableState, State
 from hesper.exceptions import LifespanNotStarted, NoRouteMatchFoundException
 from hesper.layer import RULES, Layer
 from hesper.lifespan.hooks import LifespanHook, LifespanManager, one_or_several
-from hesper.lifespan.initial import InitialState
 from hesper.lifespan.lifespan import Lifespan, current_lifespan
 from hesper.lifespan.protocol import serve_lifespan
 from hesper.lifetime import BELONGS_TO
@@ -263,7 +261,11 @@ class Hesper(ApplicationLayer):
         lifespan = current_lifespan()
         if lifespan is None or lifespan.app is not self:
             lifespan = self._only_lifespan()
-        return InitialState.over(self._initial_state.dict()) if lifespan is None else lifespan.state
+        return (
+            late.InitialState.over(self._initial_state.dict())
+            if lifespan is None
+            else lifespan.state
+        )
 
     @state.setter
     def state(  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -288,7 +290,7 @@ class Hesper(ApplicationLayer):
             raise NoRouteMatchFoundException(
                 f"no handler is called {name!r}{did_you_mean(name, self._wiring.names)}"
             ) from None
-        return reverse_path(name, paths, path_parameters)
+        return late.reverse_path(name, paths, path_parameters)
 
     def override(self, replacements: Mapping[str | type[Any], Any]) -> Self:
         """Return a new app like this one, with dependencies replaced on every layer.

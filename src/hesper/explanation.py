@@ -23,7 +23,7 @@ from hesper._plan.plan import Plan
 from hesper._shown import called, columns, folded, shown, shown_key, shown_place
 from hesper._signature import described
 from hesper._types import Middleware, Receive, Scope, Send
-from hesper.handlers.mount import mount
+from hesper.handlers.mounting import mount
 from hesper.layer import RULES, Layer, declared_at
 from hesper.lifetime import Lifetime
 from hesper.routes import Route, RouteCall, route_of

@@ -23,8 +23,9 @@ from hesper._plan.plan import Plan
 from hesper._signature import MISSING, described
 from hesper._types import Empty, Middleware
 from hesper.enums import ParamType
-from hesper.handlers import BaseRouteHandler, HTTPRouteHandler
-from hesper.handlers.mount import mount
+from hesper.handlers.handler import BaseRouteHandler
+from hesper.handlers.http import HTTPRouteHandler
+from hesper.handlers.mounting import mount
 from hesper.layer import RULES, declared_at
 from hesper.lifetime import Lifetime
 from hesper.params import Body, ParameterDeclaration

@@ -31,8 +31,8 @@ from typing import (
 
 import msgspec
 
+import hesper._late as late
 from hesper._conversions import Rewriter, decoder_for, decoding_hook, encoding_hook, is_native
-from hesper._fault_walk import FaultFinder
 from hesper._faults import DECODE_ERRORS, Fault, fault_of
 from hesper._finite import finite_check, finite_model_check
 from hesper._json_depth import MAX_JSON_DEPTH, refuse_deep_json, refuse_deep_value
@@ -314,7 +314,7 @@ def fault_finder(
     if finite is not None:
         unchecked = convert
         convert = lambda value, part: finite(unchecked(value, part))  # noqa: E731
-    finder = FaultFinder(type_, convert)
+    finder = late.FaultFinder(type_, convert)
     if form == "text":
         return finder.find
     decode = _decode_plain_json if form == "json" else _decode_plain_msgpack

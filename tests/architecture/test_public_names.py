@@ -62,6 +62,8 @@ LAZY = [
     "hesper._late",
     "hesper.connection",
     "hesper.datastructures",
+    "hesper.handlers",
+    "hesper.lifespan",
     "hesper.openapi",
     "hesper.response",
     "hesper.testing",

@@ -34,7 +34,7 @@ from hesper._source import Source
 from hesper._types import ASGIApp
 from hesper.datastructures.headers import CONTENT_LENGTHS
 from hesper.enums import MediaType
-from hesper.handlers import HTTPRouteHandler
+from hesper.handlers.http import HTTPRouteHandler
 from hesper.layer import changes_of
 from hesper.response.response import Response
 

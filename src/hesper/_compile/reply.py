@@ -21,7 +21,7 @@ from hesper._types import ASGIApp, Message, Receive, Scope, Send
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
 from hesper.datastructures.headers import encode_header
 from hesper.enums import MediaType
-from hesper.handlers import HTTPRouteHandler
+from hesper.handlers.http import HTTPRouteHandler
 from hesper.layer import Layer
 from hesper.response.headers import VALIDATORS
 from hesper.response.response import Defaults, Prepared, Response

@@ -7,13 +7,10 @@ import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
-from hesper._compile.disconnect import ended_when_gone
+import hesper._late as late
 from hesper._compile.endpoint import build_endpoint, finish_of, recovery_of
 from hesper._compile.errors import Finish, Recovery
-from hesper._compile.exclusion import selective
 from hesper._compile.matcher import Matcher, Node, Target
-from hesper._compile.socket_recovery import Overheard, SocketRecovery, socket_recovery_of
-from hesper._compile.websocket import build_asgi, build_websocket
 from hesper._plan.plan import Plan
 from hesper._signature import described
 from hesper._types import ASGIApp, Message, Middleware, Receive, Scope, Send
@@ -45,25 +42,64 @@ class Deferred:
         return endpoint(scope, receive, send)
 
 
+class Sockets:
+    """Answers what the websockets of one plan raise; lives as long as its app.
+
+    PERF: what that takes is made for the first of them; most apps have none.
+
+    Args:
+        plan: The route, or what the application says without one.
+    """
+
+    __slots__ = ("__weakref__", "_plan", "_recovery")
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._recovery: late.SocketRecovery | None = None
+
+    @property
+    def recovery(self) -> late.SocketRecovery:
+        """What answers."""
+        if self._recovery is None:
+            self._recovery = late.socket_recovery_of(self._plan)
+        return self._recovery
+
+    async def serve(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a websocket by *app*, and answer what that raises."""
+        overheard = late.Overheard(receive, send)
+        try:
+            await app(scope, overheard.receive, overheard.send)
+        except Exception as error:
+            socket = await overheard.socket(scope, self.recovery.websocket_class)
+            await self.recovery(error, socket)
+
+    async def refuse(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a websocket that nothing else answers."""
+        await self.recovery(error, self.recovery.websocket_class(scope, receive, send))
+
+
 def compile_plan(plan: Plan) -> ASGIApp:
     """Return the endpoint of *plan*, inside its middleware."""
-    build = {"http": build_endpoint, "websocket": build_websocket, "asgi": build_asgi}
-    endpoint = build[plan.scope_type](plan)
+    if plan.scope_type == "http":
+        endpoint = build_endpoint(plan)
+    elif plan.scope_type == "websocket":
+        endpoint = late.build_websocket(plan)
+    else:
+        endpoint = late.build_asgi(plan)
     if plan.option("when_disconnected") == "cancel":
-        endpoint = ended_when_gone(endpoint, plan.label)
+        endpoint = late.ended_when_gone(endpoint, plan.label)
     if not plan.middleware:
         return endpoint
     finish = finish_of(plan) if plan.after_response else None
-    sockets = socket_recovery_of(plan)
     limit = plan.option("request_max_body_size")
-    return within(plan.middleware, endpoint, recovery_of(plan), sockets, limit, finish, plan)
+    return within(plan.middleware, endpoint, recovery_of(plan), Sockets(plan), limit, finish, plan)
 
 
 def within(
     middleware: Sequence[Middleware],
     app: ASGIApp,
     recovery: Recovery,
-    socket_recovery: SocketRecovery,
+    sockets: Sockets,
     max_body_size: int | None,
     finish: Finish | None = None,
     plan: Plan | None = None,
@@ -75,7 +111,7 @@ def within(
         middleware: Factories `(app) -> app`.
         app: The innermost app.
         recovery: Answers what the middleware raises before a response has started.
-        socket_recovery: Answers what the middleware of websockets raises.
+        sockets: Answers what the middleware of websockets raises.
         max_body_size: The bytes that a body may have which middleware reads; None for any number.
         finish: Does what follows a response, where nothing inside has done it.
         plan: The route that the middleware is for; None where routing is still to come.
@@ -91,7 +127,7 @@ def within(
         if route_handler is not None:
             scope["route_handler"] = route_handler
         if scope["type"] == "websocket":
-            await _socket(app, scope, receive, send, socket_recovery)
+            await sockets.serve(app, scope, receive, send)
             return
         scope["hesper_max_body_size"] = max_body_size
         if finish is not None:
@@ -116,18 +152,6 @@ def within(
     return stack
 
 
-async def _socket(
-    app: ASGIApp, scope: Scope, receive: Receive, send: Send, recovery: SocketRecovery
-) -> None:
-    """Serve a websocket by *app*, and answer what that raises."""
-    overheard = Overheard(receive, send)
-    try:
-        await app(scope, overheard.receive, overheard.send)
-    except Exception as error:
-        socket = await overheard.socket(scope, recovery.websocket_class)
-        await recovery(error, socket)
-
-
 def _inside(
     factory: Middleware,
     app: ASGIApp,
@@ -143,7 +167,7 @@ def _inside(
             f"the middleware {described(factory)} returned {type(made).__name__}, and no ASGI app; "
             "a factory takes an app and returns one, such as a function (scope, receive, send)"
         )
-    choosing = selective(cast("ASGIApp", made), app)
+    choosing = late.selective(cast("ASGIApp", made), app)
     if choosing is None:
         return cast("ASGIApp", made)
     if plan is not None:
@@ -251,21 +275,21 @@ class Missing:
 
     Args:
         recovery: Answers the exceptions of routing.
-        socket_recovery: Answers those of websockets.
+        sockets: Answers those of websockets.
     """
 
-    __slots__ = ("__weakref__", "_made", "_recovery", "_socket_recovery")
+    __slots__ = ("__weakref__", "_made", "_recovery", "_sockets")
 
-    def __init__(self, recovery: Recovery, socket_recovery: SocketRecovery) -> None:
+    def __init__(self, recovery: Recovery, sockets: Sockets) -> None:
         self._recovery = recovery
-        self._socket_recovery = socket_recovery
+        self._sockets = sockets
         # By the methods of a path, of which the tree holds few combinations; none for 404.
         self._made: dict[tuple[str, ...], ASGIApp] = {}
 
     def __call__(self, methods: tuple[str, ...]) -> ASGIApp:
         """Return what answers 405 with the methods that a path has, 404 if it has none."""
         if methods not in self._made:
-            refusal = Refusal(methods, self._recovery, self._socket_recovery)
+            refusal = Refusal(methods, self._recovery, self._sockets)
             self._made[methods] = refusal.serve
         return self._made[methods]
 
@@ -280,17 +304,15 @@ class Refusal:
     Args:
         methods: The methods.
         recovery: Answers the exceptions of routing.
-        socket_recovery: Answers those of websockets.
+        sockets: Answers those of websockets.
     """
 
-    __slots__ = ("__weakref__", "_constant", "_methods", "_recovery", "_socket_recovery")
+    __slots__ = ("__weakref__", "_constant", "_methods", "_recovery", "_sockets")
 
-    def __init__(
-        self, methods: tuple[str, ...], recovery: Recovery, socket_recovery: SocketRecovery
-    ) -> None:
+    def __init__(self, methods: tuple[str, ...], recovery: Recovery, sockets: Sockets) -> None:
         self._methods = methods
         self._recovery = recovery
-        self._socket_recovery = socket_recovery
+        self._sockets = sockets
         self._constant: Prepared | None = None
         """The response, once it was sent and is known to be always the same."""
 
@@ -309,8 +331,7 @@ class Refusal:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         methods, error = self._methods, _error(self._methods)
         if scope["type"] == "websocket":
-            socket = self._socket_recovery.websocket_class(scope, receive, send)
-            await self._socket_recovery(error, socket)
+            await self._sockets.refuse(error, scope, receive, send)
         elif methods and scope["method"] == "OPTIONS":
             # RFC 9110, section 9.3.7: what a path that declares no OPTIONS answers.
             response = Response(None, status_code=204, headers={"allow": _allow(methods)})

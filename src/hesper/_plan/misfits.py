@@ -9,7 +9,7 @@ from typing import Any, Final
 from hesper._plan.arguments import RESERVED
 from hesper._plan.manner import yields
 from hesper._signature import described
-from hesper.handlers import BaseRouteHandler
+from hesper.handlers.handler import BaseRouteHandler
 from hesper.layer import Layer, changes_of
 
 _HOOKS: Final[Mapping[str, str]] = {

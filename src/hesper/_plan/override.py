@@ -17,7 +17,7 @@ from hesper._plan.graph import Graph, Lasting, Step
 from hesper._plan.plan import Plan, late_steps, reading_of
 from hesper._resolution import with_option
 from hesper.di import Provide
-from hesper.handlers import BaseRouteHandler
+from hesper.handlers.handler import BaseRouteHandler
 from hesper.layer import Layer
 from hesper.lifetime import Lifetime
 

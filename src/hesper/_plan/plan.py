@@ -21,7 +21,8 @@ from hesper._plan.transfer import DTO_OPTIONS, idle, outbound
 from hesper._plan.walk import DeclaredRoute
 from hesper._resolution import contributions, option_of, resolve
 from hesper._types import Middleware
-from hesper.handlers import BaseRouteHandler, HTTPRouteHandler
+from hesper.handlers.handler import BaseRouteHandler
+from hesper.handlers.http import HTTPRouteHandler
 from hesper.layer import Layer, changes_of
 from hesper.response.response import WITHOUT_BODY
 

@@ -19,7 +19,6 @@ from hesper._resolution import Branch
 from hesper._signature import described
 from hesper.controller import Controller, layers_of
 from hesper.handlers.handler import BaseRouteHandler, declarations
-from hesper.handlers.mount import mount
 from hesper.layer import Layer, changes_of
 from hesper.router import Router
 
@@ -82,8 +81,8 @@ class Walk:
         self, items: Sequence[Any], branch: Branch, paths: tuple[str, ...]
     ) -> Iterator[DeclaredRoute]:
         for item in items:
-            if isinstance(item, mount):
-                yield from self._handlers(item.serve, (item,), branch, paths)
+            if isinstance(item, BaseRouteHandler) and item.hands_to is not None:
+                yield from self._handlers(item.hands_to, (item,), branch, paths)
             elif isinstance(item, Router):
                 yield from self._router(item, branch, paths)
             elif isinstance(item, Controller):

@@ -19,7 +19,9 @@ from typing import Final
 from hesper._types import LIFESPAN_KEY, ASGIApp, Message, Receive, Scope, Send
 from hesper.app import Hesper
 from hesper.cli.serve import SHUTDOWN_FAILED
-from hesper.lifespan import Lifespan, Phase, drain
+from hesper.lifespan import drain
+from hesper.lifespan.lifespan import Lifespan
+from hesper.lifespan.phase import Phase
 
 __all__ = ("ending_with_its_lifespan",)
 

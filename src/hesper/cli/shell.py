@@ -22,7 +22,7 @@ from anyio import CancelScope
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from hesper.app import Hesper
-from hesper.lifespan import Lifespan
+from hesper.lifespan.lifespan import Lifespan
 from hesper.lifetime import BELONGS_TO
 
 __all__ = ("open_shell",)

@@ -1,22 +1,29 @@
-"""Route handlers and the decorators that declare them."""
+"""Route handlers and the decorators that declare them.
 
-from hesper.handlers.asgi import asgi
-from hesper.handlers.handler import BaseRouteHandler
-from hesper.handlers.http import HTTPRouteHandler, delete, get, head, patch, post, put, route
-from hesper.handlers.mount import mount
-from hesper.handlers.websocket import websocket
+The names here are loaded when they are first asked for. Type checkers read `__init__.pyi`.
+"""
 
-__all__ = [
-    "BaseRouteHandler",
-    "HTTPRouteHandler",
-    "asgi",
-    "delete",
-    "get",
-    "head",
-    "mount",
-    "patch",
-    "post",
-    "put",
-    "route",
-    "websocket",
-]
+from __future__ import annotations
+
+from typing import Final
+
+from hesper._lazy import lazy
+
+_HOME: Final = {
+    "BaseRouteHandler": "hesper.handlers.handler",
+    "HTTPRouteHandler": "hesper.handlers.http",
+    "asgi": "hesper.handlers.whole",
+    "delete": "hesper.handlers.http",
+    "get": "hesper.handlers.http",
+    "head": "hesper.handlers.http",
+    "mount": "hesper.handlers.mounting",
+    "patch": "hesper.handlers.http",
+    "post": "hesper.handlers.http",
+    "put": "hesper.handlers.http",
+    "route": "hesper.handlers.http",
+    "websocket": "hesper.handlers.whole",
+}
+
+__all__ = tuple(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+
+__getattr__, __dir__ = lazy(__name__, _HOME)

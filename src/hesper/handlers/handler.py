@@ -57,6 +57,11 @@ class BaseRouteHandler(Layer):
         return function
 
     @property
+    def hands_to(self) -> Callable[..., Any] | None:
+        """What is called if the handler itself stands in `route_handlers`; none for decorators."""
+        return None
+
+    @property
     def paths(self) -> tuple[str, ...]:
         """The handler's paths."""
         return (self.path,) if isinstance(self.path, str) else tuple(self.path)

@@ -1,9 +1,22 @@
-"""One run of an app on one loop, and what goes on in it."""
+"""One run of an app on one loop, and what goes on in it.
 
-from hesper._closing import Closing
-from hesper.lifespan.lifespan import Lifespan
-from hesper.lifespan.mounted import MountedAppFailed
-from hesper.lifespan.phase import Phase
-from hesper.lifespan.tasks import Tasks
+The names here are loaded when they are first asked for. Type checkers read `__init__.pyi`.
+"""
 
-__all__ = ["Closing", "Lifespan", "MountedAppFailed", "Phase", "Tasks"]
+from __future__ import annotations
+
+from typing import Final
+
+from hesper._lazy import lazy
+
+_HOME: Final = {
+    "Closing": "hesper._closing",
+    "Lifespan": "hesper.lifespan.lifespan",
+    "MountedAppFailed": "hesper.lifespan.mounted",
+    "Phase": "hesper.lifespan.phase",
+    "Tasks": "hesper.lifespan.tasks",
+}
+
+__all__ = tuple(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+
+__getattr__, __dir__ = lazy(__name__, _HOME)

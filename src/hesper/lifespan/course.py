@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+import hesper._late as late
 from hesper._plan.graph import Providers, Step
-from hesper.handlers.mount import mount
 from hesper.lifespan.hooks import LifespanCall
 
 
@@ -21,7 +21,7 @@ class Course(msgspec.Struct, frozen=True, eq=False):
     managers: tuple[LifespanCall, ...]
     on_startup: tuple[LifespanCall, ...]
     on_shutdown: tuple[LifespanCall, ...]
-    mounts: tuple[tuple[str, mount], ...]
+    mounts: tuple[tuple[str, late.mount], ...]
     """The mounted apps whose lifespans are run, by their paths."""
 
     @property

@@ -29,7 +29,6 @@ from hesper.lifespan.course import Course
 from hesper.lifespan.drain import Drain
 from hesper.lifespan.hooks import LifespanCall, Wanted, Whole, not_a_manager
 from hesper.lifespan.host import Host, joined, raise_together, without_cancellation
-from hesper.lifespan.mounted import MountedRun
 from hesper.lifespan.phase import Phase
 from hesper.lifespan.signals import forget_signals, hear_signals
 from hesper.lifespan.tasks import Tasks
@@ -238,7 +237,7 @@ class Lifespan(Turning):
             with noting(f"raised by the start-up hook {hook.name}"):
                 await self._run(hook)
         for path, mounted in self._course.mounts:
-            run = MountedRun(path, mounted.app, required=mounted.lifespan == "required")
+            run = late.MountedRun(path, mounted.app, required=mounted.lifespan == "required")
             await run.start()
             self._mounted.append((mounted, run))
 

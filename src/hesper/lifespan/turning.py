@@ -8,11 +8,10 @@ from contextlib import suppress
 from typing import Self, TypeVar
 from weakref import WeakMethod
 
+import hesper._late as late
 from hesper._closing import Closing, until_closing
 from hesper._types import LIFESPAN_KEY, Scope
-from hesper.handlers.mount import mount
 from hesper.lifespan.drain import Drain, call_weakly
-from hesper.lifespan.mounted import MountedRun
 from hesper.lifespan.phase import Phase
 from hesper.lifespan.tasks import Tasks
 
@@ -61,7 +60,7 @@ class Turning:
         self.in_flight = {}
         self.turn = Closing()
         self.drain_timeout = drain_timeout
-        self._mounted: list[tuple[mount, MountedRun]] = []
+        self._mounted: list[tuple[late.mount, late.MountedRun]] = []
 
     @property
     def closing(self) -> Closing:

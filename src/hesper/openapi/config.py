@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from hesper._openapi import DocumentConfig
-from hesper.handlers import HTTPRouteHandler
+from hesper.handlers.http import HTTPRouteHandler
 from hesper.openapi.plugins import OpenAPIRenderPlugin, ScalarRenderPlugin
 from hesper.openapi.spec import (
     Components,

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from hesper._openapi import DocumentConfig
 from hesper._types import Empty, EmptyType
-from hesper.handlers import HTTPRouteHandler
+from hesper.handlers.http import HTTPRouteHandler
 from hesper.openapi.components import Component
 from hesper.openapi.config import DEFAULT, OpenAPIConfig
 from hesper.openapi.naming import OperationNames, wanted_name

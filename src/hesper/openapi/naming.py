@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from hesper._signature import described
 from hesper.exceptions import ConfigurationError
-from hesper.handlers import HTTPRouteHandler
+from hesper.handlers.http import HTTPRouteHandler
 from hesper.openapi.config import OperationIDCreator
 from hesper.routes import Route
 

@@ -11,7 +11,7 @@ import msgspec
 from hesper._signature import without_extras
 from hesper._types import Empty
 from hesper.exceptions import HTTPException, ValidationException
-from hesper.handlers import HTTPRouteHandler
+from hesper.handlers.http import HTTPRouteHandler
 from hesper.openapi.content import Contents, contents_of
 from hesper.openapi.errors import Content, error_content
 from hesper.openapi.spec import OpenAPIHeader, OpenAPIMediaType, OpenAPIResponse, Reference

@@ -9,7 +9,7 @@ import hesper._late as late
 from hesper._openapi import DocumentConfig
 from hesper._types import EmptyType
 from hesper.connection.request import Request
-from hesper.handlers import get
+from hesper.handlers.http import get
 from hesper.response.response import Response
 from hesper.router import Router
 

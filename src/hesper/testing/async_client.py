@@ -10,7 +10,7 @@ from typing import Generic, Self, TypeVar, Unpack
 import httpx2
 
 from hesper._types import Application, ASGIApp
-from hesper.lifespan import Lifespan
+from hesper.lifespan.lifespan import Lifespan
 from hesper.testing.belonging import Belonging, InLifespan
 from hesper.testing.conversation import Conversation
 from hesper.testing.requests import (

@@ -9,7 +9,8 @@ from contextvars import Token
 from typing import Any
 
 from hesper._types import LIFESPAN_KEY, Receive, Scope, Send
-from hesper.lifespan import Lifespan, Phase
+from hesper.lifespan.lifespan import Lifespan
+from hesper.lifespan.phase import Phase
 from hesper.lifetime import BELONGS_TO
 from hesper.registry import live
 from hesper.testing.server import Server

@@ -11,7 +11,7 @@ import httpx2
 from anyio.from_thread import BlockingPortal
 
 from hesper._types import ASGIApp
-from hesper.lifespan import Lifespan
+from hesper.lifespan.lifespan import Lifespan
 from hesper.testing.belonging import Belonging
 from hesper.testing.conversation import Conversation
 from hesper.testing.portal import Portals, PortalTransport

@@ -21,7 +21,8 @@ from typing import Any, Final, Self, TypeAlias
 
 from hesper._loop import LoopContainer
 from hesper._signature import described
-from hesper.lifespan import Lifespan, Phase
+from hesper.lifespan.lifespan import Lifespan
+from hesper.lifespan.phase import Phase
 from hesper.registry import Live
 from hesper.testing.openings import WITHIN, Opening, Watch, calling_frames, noted, watch
 

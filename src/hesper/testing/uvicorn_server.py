@@ -10,7 +10,7 @@ from contextvars import Context
 import uvicorn
 
 from hesper._types import LIFESPAN_KEY, ASGIApp, Message, Receive, Scope, Send
-from hesper.lifespan import Lifespan
+from hesper.lifespan.lifespan import Lifespan
 from hesper.testing.openings import CALLED_FROM, WITHIN, Opening
 
 

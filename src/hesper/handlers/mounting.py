@@ -43,6 +43,11 @@ class mount(BaseRouteHandler):  # noqa: N801 - stands beside the decorators
         if self.lifespan not in {"auto", "required", "off"}:
             raise TypeError(f'lifespan is "auto", "required" or "off", not {self.lifespan!r}')
 
+    @property
+    def hands_to(self) -> Callable[..., Any]:
+        """What is called, as it decorates nothing."""
+        return self.serve
+
     def __call__(self, function: Callable[..., Any]) -> Never:
         """Refuse to decorate."""
         raise TypeError("mount decorates nothing; put mount(path, app) into route_handlers")

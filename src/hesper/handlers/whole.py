@@ -1,4 +1,4 @@
-"""Handlers that are ASGI applications: `asgi`."""
+"""Handlers that take whole connections, not single requests: `asgi` and `websocket`."""
 
 from __future__ import annotations
 
@@ -15,3 +15,9 @@ class asgi(BaseRouteHandler):  # noqa: N801 - a decorator
     """Whether paths below the handler's path are handed on, too."""
 
     scope_type = "asgi"
+
+
+class websocket(BaseRouteHandler):  # noqa: N801 - a decorator
+    """Handle websockets: an asynchronous function that takes a `socket`."""
+
+    scope_type = "websocket"
