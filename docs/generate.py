@@ -74,7 +74,7 @@ def _taken(annotation: ast.expr) -> str:
         "Headers": "Mapping[str, str] | Sequence[ResponseHeader]",
         "Cookies": "Mapping[str, str] | Sequence[Cookie]",
     }
-    text = ast.unparse(annotation).removeprefix("late.")
+    text = ast.unparse(annotation).replace("late.", "")
     return aliases.get(text, text)
 
 

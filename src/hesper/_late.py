@@ -13,6 +13,7 @@ from hesper._lazy import lazy
 
 _HOME: Final = {
     # Messages about mistakes.
+    "did_you_mean": "hesper._did_you_mean",
     "or_dependency": "hesper._plan.near",
     "debug_response": "hesper._compile.debug",
     # What tools and tests ask an app for.
@@ -36,11 +37,13 @@ _HOME: Final = {
     "parse_cookie_header": "hesper.datastructures.cookies",
     "refuse_unmatched": "hesper.response.conditional",
     # What an app may have among its routes, or change of them.
+    "DocumentConfig": "hesper._openapi",
     "FaultFinder": "hesper._fault_walk",
     "InitialState": "hesper.lifespan.initial",
     "MountedRun": "hesper.lifespan.mounted",
     "Overheard": "hesper._compile.socket_recovery",
     "Overriding": "hesper._plan.override",
+    "ResponseSpec": "hesper._openapi",
     "SocketRecovery": "hesper._compile.socket_recovery",
     "build_asgi": "hesper._compile.websocket",
     "build_websocket": "hesper._compile.websocket",

@@ -8,7 +8,10 @@ from hesper._compile.socket_recovery import SocketRecovery as SocketRecovery
 from hesper._compile.socket_recovery import socket_recovery_of as socket_recovery_of
 from hesper._compile.websocket import build_asgi as build_asgi
 from hesper._compile.websocket import build_websocket as build_websocket
+from hesper._did_you_mean import did_you_mean as did_you_mean
 from hesper._fault_walk import FaultFinder as FaultFinder
+from hesper._openapi import DocumentConfig as DocumentConfig
+from hesper._openapi import ResponseSpec as ResponseSpec
 from hesper._plan.near import or_dependency as or_dependency
 from hesper._plan.override import Overriding as Overriding
 from hesper._plan.reverse import reverse_path as reverse_path

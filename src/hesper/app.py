@@ -11,8 +11,6 @@ from typing import Any, Never, Self
 
 import hesper._late as late
 from hesper._compile.errors import observe
-from hesper._did_you_mean import did_you_mean
-from hesper._openapi import DocumentConfig
 from hesper._plan.plan import Plan
 from hesper._types import (
     LIFESPAN_KEY,
@@ -82,7 +80,7 @@ class ApplicationLayer(Layer):
     plugins: Sequence[late.Plugin | late.CLIPlugin] = ()
     """Objects whose `on_app_init` is called after the hooks, or that add commands to `hesper`."""
 
-    openapi_config: DocumentConfig | EmptyType | None = Empty
+    openapi_config: late.DocumentConfig | EmptyType | None = Empty
     """What the OpenAPI document says and where it is served, an `OpenAPIConfig`; by default at
     `/schema`, unless a route of the app's is there. `None` serves none."""
 
@@ -288,7 +286,7 @@ class Hesper(ApplicationLayer):
             paths = self._wiring.names[name]
         except KeyError:
             raise NoRouteMatchFoundException(
-                f"no handler is called {name!r}{did_you_mean(name, self._wiring.names)}"
+                f"no handler is called {name!r}{late.did_you_mean(name, self._wiring.names)}"
             ) from None
         return late.reverse_path(name, paths, path_parameters)
 
@@ -354,7 +352,7 @@ def _documentation(config: object) -> Documentation | None:
         return None
     if config is Empty:
         return Documentation(document_router(Empty), is_implied=True)
-    if not isinstance(config, DocumentConfig):
+    if not isinstance(config, late.DocumentConfig):
         raise TypeError(f"openapi_config takes OpenAPIConfig(...) or None, not {config!r}")
     return Documentation(document_router(config), is_implied=False)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import FunctionType
 from typing import Any, ClassVar, Final, Self
 
-from hesper._did_you_mean import did_you_mean
+import hesper._late as late
 from hesper._place import Place, place_of_caller
 from hesper.handlers.handler import declarations
 from hesper.layer import RULES, Layer
@@ -93,7 +93,7 @@ def _check_names(source: type) -> None:
                     "controller; take self away and write @staticmethod above it"
                 )
         elif not name.startswith("_"):
-            meant = did_you_mean(name, _NAMES, cutoff=_RESEMBLANCE)
+            meant = late.did_you_mean(name, _NAMES, cutoff=_RESEMBLANCE)
             if meant:
                 raise TypeError(f"{where} is not an option{meant}")
 

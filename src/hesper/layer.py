@@ -15,7 +15,6 @@ from typing import Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar
 import msgspec
 
 import hesper._late as late
-from hesper._did_you_mean import did_you_mean
 from hesper._dto import DTO
 from hesper._merge import (
     UNSET,
@@ -363,7 +362,9 @@ class Layer:
         known = _fields_of(cls)
         for name in options:
             if name not in known:
-                raise TypeError(f"{cls.__name__} has no option {name!r}{did_you_mean(name, known)}")
+                raise TypeError(
+                    f"{cls.__name__} has no option {name!r}{late.did_you_mean(name, known)}"
+                )
         layer = super().__new__(cls)
         vars(layer)["_declared_at"] = place_of_caller()
         return layer

@@ -14,7 +14,6 @@ from typing import Any, Final
 import msgspec
 
 import hesper._late as late
-from hesper._did_you_mean import did_you_mean
 from hesper._dto import DTO, Inbound
 from hesper._plan.annotations import (
     Marks,
@@ -376,7 +375,7 @@ def _from_path(
     if key not in kinds:
         raise UnclearArgument(
             f"{owner} reads {key!r} from the path, but {reading.path} has no such parameter"
-            f"{did_you_mean(key, kinds)}"
+            f"{late.did_you_mean(key, kinds)}"
         )
     made = TYPES[kinds[key]]
     annotation = made if parameter.annotation is MISSING else parameter.annotation

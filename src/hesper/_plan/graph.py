@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hesper._did_you_mean import did_you_mean
+import hesper._late as late
 from hesper._plan.annotations import UnclearArgument
 from hesper._plan.arguments import Argument, Reading, Source, read_arguments
 from hesper._plan.decoding import Decoding
@@ -406,7 +406,7 @@ class Providers:
         known = self._reading.dependencies
         if key not in known:
             near = (
-                did_you_mean(key, [k for k in known if isinstance(k, str)])
+                late.did_you_mean(key, [k for k in known if isinstance(k, str)])
                 if isinstance(key, str)
                 else ""
             )

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from hesper._did_you_mean import did_you_mean
+import hesper._late as late
 from hesper._plan.annotations import shown
 from hesper._plan.arguments import Reading
 from hesper._plan.graph import Graph, Lasting, Step
@@ -147,7 +147,7 @@ class Overriding:
         names = {_shown(key) for key in known}
         return [
             f"override: no layer provides the dependency {_shown(key)!r}"
-            f"{did_you_mean(_shown(key), names)}"
+            f"{late.did_you_mean(_shown(key), names)}"
             for key in unmet
         ]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from hesper._did_you_mean import did_you_mean
+import hesper._late as late
 from hesper._dto import DTO
 from hesper._openapi import DocumentConfig
 from hesper._signature import described
@@ -97,7 +97,7 @@ class AppConfig:
         """
         known = type(self).__dataclass_fields__
         if name not in known:
-            raise AttributeError(f"an app has no option {name!r}{did_you_mean(name, known)}")
+            raise AttributeError(f"an app has no option {name!r}{late.did_you_mean(name, known)}")
         super().__setattr__(name, value)
 
 

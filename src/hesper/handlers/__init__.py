@@ -20,7 +20,7 @@ _HOME: Final = {
     "patch": "hesper.handlers.http",
     "post": "hesper.handlers.http",
     "put": "hesper.handlers.http",
-    "route": "hesper.handlers.http",
+    "route": "hesper.handlers.several",
     "websocket": "hesper.handlers.whole",
 }
 

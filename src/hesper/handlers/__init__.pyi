@@ -8,8 +8,8 @@ from hesper.handlers.http import head as head
 from hesper.handlers.http import patch as patch
 from hesper.handlers.http import post as post
 from hesper.handlers.http import put as put
-from hesper.handlers.http import route as route
 from hesper.handlers.mounting import mount as mount
+from hesper.handlers.several import route as route
 from hesper.handlers.whole import asgi as asgi
 from hesper.handlers.whole import websocket as websocket
 

@@ -1,14 +1,14 @@
-"""Handlers of HTTP requests: `get`, `post`, `put`, `patch`, `delete`, `head` and `route`."""
+"""Handlers of HTTP requests: `get`, `post`, `put`, `patch`, `delete` and `head`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from hesper._openapi import ResponseSpec
+import hesper._late as late
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
-from hesper.enums import HttpMethod, MediaType
+from hesper.enums import MediaType
 from hesper.handlers.handler import BaseRouteHandler
 from hesper.layer import sparse
 
@@ -52,7 +52,7 @@ class HTTPRouteHandler(BaseRouteHandler):
     raises: Sequence[type[Exception]] = ()
     """Exceptions that the handler may raise, for the OpenAPI document."""
 
-    responses: Mapping[int, ResponseSpec] | None = None
+    responses: Mapping[int, late.ResponseSpec] | None = None
     """Further responses by status, for the OpenAPI document."""
 
     response_description: str | None = None
@@ -95,7 +95,7 @@ def _check_responses(responses: object) -> None:
     for status, spec in responses.items() if isinstance(responses, Mapping) else ():
         if not isinstance(status, int) or not 100 <= status <= 599:
             raise TypeError(f"responses takes statuses, 100 to 599, as keys, not {status!r}")
-        if not isinstance(spec, ResponseSpec):
+        if not isinstance(spec, late.ResponseSpec):
             raise TypeError(f"responses takes a ResponseSpec(...) for {status}, not {spec!r}")
     if responses is not None and not isinstance(responses, Mapping):
         raise TypeError(f"responses takes a mapping of statuses, not {responses!r}")
@@ -135,27 +135,3 @@ class head(HTTPRouteHandler):  # noqa: N801
     """Handle `HEAD`."""
 
     methods = ("HEAD",)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class route(HTTPRouteHandler):  # noqa: N801
-    """Handle several methods: `@route("/", http_method=["GET", "POST"])`."""
-
-    http_method: HttpMethod | str | Sequence[HttpMethod | str]
-    """The method, or the methods, that the handler answers."""
-
-    def __post_init__(self) -> None:
-        """Check that there is a method, and that each is one."""
-        super().__post_init__()
-        methods = self.http_methods
-        if not methods or not all(method.replace("-", "").isalnum() for method in methods):
-            raise TypeError(
-                f"route takes an http_method such as 'GET', or a list, not {self.http_method!r}"
-            )
-
-    @property
-    def http_methods(self) -> tuple[str, ...]:
-        """The HTTP methods that the handler answers."""
-        given: Any = self.http_method
-        several = (given,) if isinstance(given, str) or not isinstance(given, Iterable) else given
-        return tuple(dict.fromkeys(str(method).upper() for method in several))

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 import hesper._late as late
-from hesper._openapi import DocumentConfig
 from hesper._types import EmptyType
 from hesper.connection.request import Request
 from hesper.handlers.http import get
@@ -22,7 +21,7 @@ async def serve_document(request: Request) -> Response[Any]:
     return late.document_page(request)
 
 
-def document_router(config: DocumentConfig | EmptyType) -> Router:
+def document_router(config: late.DocumentConfig | EmptyType) -> Router:
     """Return the router of the document.
 
     Args:

@@ -16,7 +16,7 @@ from hesper.datastructures.cookies import Cookie
 from hesper.datastructures.upload_file import UploadFile
 from hesper.enums import RequestEncodingType
 from hesper.handlers.handler import BaseRouteHandler, declarations
-from hesper.handlers.http import route
+from hesper.handlers.several import route
 from hesper.serialization import encode_json, encode_msgpack
 from hesper.testing.requests import HeadersLike
 from hesper.testing.server import Server
