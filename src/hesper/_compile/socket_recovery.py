@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -28,6 +28,9 @@ from hesper.response.response import Response
 from hesper.status_codes import WS_1011_INTERNAL_ERROR
 
 logger: Final = logging.getLogger("hesper")
+
+_LAST: Final = frozenset({"websocket.close", "websocket.http.response.start"})
+"""The messages with which a websocket is ended from here."""
 
 
 class SocketRecovery:
@@ -187,12 +190,13 @@ class Overheard:
         self._ended = self._ended or message["type"] == "websocket.disconnect"
         return message
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         """Send a message to the client."""
         kind = message["type"]
-        self._accepted = self._accepted or kind == "websocket.accept"
-        self._ended = self._ended or kind in {"websocket.close", "websocket.http.response.start"}
-        await self._send(message)
+        if kind != "websocket.send":
+            self._accepted = self._accepted or kind == "websocket.accept"
+            self._ended = self._ended or kind in _LAST
+        return self._send(message)
 
     async def socket(self, scope: Scope, websocket_class: type[WebSocket]) -> WebSocket:
         """Return a websocket that has come as far as this one, to go on from there."""
