@@ -108,14 +108,13 @@ class Conversation:
             if found is None:
                 return await self._closed_here()
             message = found
-        if message["type"] in _TO:
-            self._moved(message)
+        self._moved(message)
         return message
 
     def _moved(self, message: Message) -> None:
         """Go on to where a message of the client leads."""
-        self.state = _TO[message["type"]]
-        if self.state == "disconnect":
+        self.state = _TO.get(message["type"], self.state)
+        if message["type"] == "websocket.disconnect":
             # A server may give neither; RFC 6455 7.1.5 says what that means.
             self._left = (message.get("code") or _NO_CODE, message.get("reason") or "")
 
@@ -142,7 +141,7 @@ class Conversation:
         if interruption is None or self._ending is not None:
             message = await self.receive()
         else:
-            # PERF: what `receive` does, in one coroutine instead of two.
+            # PERF: what `receive` does, in one coroutine instead of three.
             interruption.begin()
             try:
                 message = await self._receive()
@@ -152,7 +151,7 @@ class Conversation:
                 message = await self._closed_here()
             finally:
                 interruption.end()
-            if message["type"] in _TO:
+            if message["type"] != "websocket.receive":
                 self._moved(message)
         if message["type"] == "websocket.disconnect":
             self.demand_open("receive data from")
@@ -199,14 +198,14 @@ class Conversation:
         """
         if self.state != "receive":
             self.demand_open("send data to")
-        message: Message = {"type": "websocket.send"}
+            await self._outlast_ending()
+            raise self._ended("send data to")
         if mode == "text":
-            message["text"] = data if isinstance(data, str) else data.decode(encoding)
+            text = data if isinstance(data, str) else data.decode(encoding)
+            message: Message = {"type": "websocket.send", "text": text}
         else:
-            message["bytes"] = data.encode(encoding) if isinstance(data, str) else data
-        if self.state != "receive":
-            await self.send(message)  # which waits until the end is sent, and then says so
-            return
+            encoded = data.encode(encoding) if isinstance(data, str) else data
+            message = {"type": "websocket.send", "bytes": encoded}
         # PERF: what `send` does, in one coroutine instead of two.
         try:
             await self._send(message)

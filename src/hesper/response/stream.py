@@ -3,6 +3,7 @@
 * It ends when the client has gone, which `receive` tells at once (ASGI, HTTP: disconnect) and
   `send` by an `OSError` from the next chunk on (ASGI, HTTP 2.4). Both are listened to: an
   iterator that waits for long sends nothing, and servers before 2.4 say nothing when they send.
+  Until it waits for the first time nothing can have been heard, and nothing listens.
 * It ends, completely, when its lifespan turns to closing: what waits for the next chunk is
   interrupted, a chunk that is there is sent. One that is to be whole, or begins later, goes on to
   its own end instead. An iterator in a thread cannot be interrupted.
