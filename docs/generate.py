@@ -54,7 +54,7 @@ def option_texts() -> dict[str, tuple[str, str]]:
             text = ""
             if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
                 text = " ".join(str(below.value.value).split())
-            texts[field.target.id] = (_taken(field.annotation), text)
+            texts[field.target.id] = (_taken(field.annotation).replace("late.", ""), text)
     return texts
 
 
@@ -74,7 +74,7 @@ def _taken(annotation: ast.expr) -> str:
         "Headers": "Mapping[str, str] | Sequence[ResponseHeader]",
         "Cookies": "Mapping[str, str] | Sequence[Cookie]",
     }
-    text = ast.unparse(annotation).replace("late.", "")
+    text = ast.unparse(annotation)
     return aliases.get(text, text)
 
 

@@ -15,7 +15,6 @@ from typing import Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar
 import msgspec
 
 import hesper._late as late
-from hesper._dto import DTO
 from hesper._merge import (
     UNSET,
     Change,
@@ -225,10 +224,10 @@ def _read_class(kind: type) -> Callable[[object], type]:
     return read
 
 
-def _read_dto(written: object) -> type[DTO] | None:
+def _read_dto(written: object) -> type[late.DTO] | None:
     if written is None:
         return None
-    if not isinstance(written, type) or not issubclass(written, DTO):
+    if not isinstance(written, type) or not issubclass(written, late.DTO):
         raise TypeError(f"takes a DTO, such as DataclassDTO[Book], not {written!r}")
     if written.model_type is None:
         raise TypeError(f"takes a DTO with its model; write {written.__name__}[...]")
@@ -339,11 +338,11 @@ class Layer:
     """The `ETag` header of successful responses, which answers conditional requests; the
     response's own wins."""
 
-    dto: type[DTO] | Replace[type[DTO] | None] | None = replace(read=_read_dto)
+    dto: type[late.DTO] | Replace[type[late.DTO] | None] | None = replace(read=_read_dto)
     """Transforms the decoded body, and the handler's result if there is no `return_dto`; `None`
     switches an outer one off."""
 
-    return_dto: type[DTO] | Replace[type[DTO] | None] | None = replace(read=_read_dto)
+    return_dto: type[late.DTO] | Replace[type[late.DTO] | None] | None = replace(read=_read_dto)
     """Transforms the handler's result; `None` switches an outer one off."""
 
     include_in_schema: bool | Replace[bool] | None = replace(True, read=_read_include_in_schema)

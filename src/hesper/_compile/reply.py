@@ -13,7 +13,6 @@ from typing import Any, TypeAlias, cast
 import msgspec
 
 import hesper._late as late
-from hesper._dto import Outbound
 from hesper._plan.plan import Plan
 from hesper._plan.result import Result
 from hesper._resolution import contributions
@@ -97,7 +96,7 @@ class Replies:
         defaults: Defaults,
         response_class: type[Response[Any]],
         media_type: str | None = None,
-        outbound: Outbound | None = None,
+        outbound: late.Outbound | None = None,
         *,
         loose: bool = False,
     ) -> None:

@@ -14,7 +14,6 @@ from typing import Any, Final
 import msgspec
 
 import hesper._late as late
-from hesper._dto import DTO, Inbound
 from hesper._plan.annotations import (
     Marks,
     UnclearArgument,
@@ -29,7 +28,6 @@ from hesper._plan.annotations import (
 )
 from hesper._plan.decoding import Decoding
 from hesper._plan.path import TYPES, PathTemplate
-from hesper._plan.transfer import inbound
 from hesper._resolution import contributions
 from hesper._signature import (
     MISSING,
@@ -123,7 +121,7 @@ class Argument(msgspec.Struct, frozen=True, eq=False):
     skip_validation: bool = False
     body: Body | None = None
     """How the body is encoded, for `data`; `None` takes the bytes of any body."""
-    inbound: Inbound | None = None
+    inbound: late.Inbound | None = None
     """What a DTO makes of the decoded body; `annotation` is then the type on the wire."""
 
     @property
@@ -140,7 +138,7 @@ class Reading(msgspec.Struct, frozen=True):
     dependencies: Mapping[Any, Any]
     parameters: Mapping[str, ParameterDeclaration]
     type_decoders: TypeDecodersSequence
-    dto: type[DTO] | None = None
+    dto: type[late.DTO] | None = None
     has_own_dto: bool = False
     """Whether the handler itself names the DTO."""
     chain: tuple[Layer, ...] = ()
@@ -337,7 +335,8 @@ def _reserved(parameter: SignatureParameter, reading: Reading, owner: str) -> Ar
             body = Body()
         if body is not None and not marks.skip_validation:
             where = f"{name!r} of {owner}"
-            read = inbound(annotation, reading.dto, where, own=reading.has_own_dto)
+            if reading.dto is not None:
+                read = late.inbound(annotation, reading.dto, where, own=reading.has_own_dto)
             annotation = annotation if read is None else read.wire
         annotation = constrained(annotation, body, f"{name!r} of {owner}")
         if body is not None and not marks.skip_validation:

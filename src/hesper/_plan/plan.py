@@ -10,14 +10,13 @@ from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
-from hesper._dto import Outbound
+import hesper._late as late
 from hesper._plan.arguments import Reading, Source
 from hesper._plan.graph import Graph, Lasting, Providers, Step
 from hesper._plan.manner import Manner, manner_of_handler, yields
 from hesper._plan.path import ROOT, PathTemplate
 from hesper._plan.result import Result, result_of
 from hesper._plan.suiting import suits
-from hesper._plan.transfer import DTO_OPTIONS, idle, outbound
 from hesper._plan.walk import DeclaredRoute
 from hesper._resolution import contributions, option_of, resolve
 from hesper._types import Middleware
@@ -59,7 +58,7 @@ class Plan(msgspec.Struct, frozen=True, eq=False, weakref=True):
     middleware: tuple[Middleware, ...]
     """Inside the application layer's, which stands around routing; the outermost first."""
     result: Result
-    outbound: Outbound | None
+    outbound: late.Outbound | None
     """What a DTO makes of the handler's results."""
     lasting: Lasting
     """The app's providers of values that outlive a connection."""
@@ -148,7 +147,11 @@ def plan_route(declared: DeclaredRoute, problems: list[str], lasting: Lasting) -
         providers=graph.providers,
         middleware=_middleware(chain) if declared.says("middleware") else (),
         result=result_of(call.returns),
-        outbound=outbound(handler, chain, call.returns, found) if is_http else None,
+        outbound=(
+            late.outbound(handler, chain, call.returns, found)
+            if is_http and _has_dto(handler)
+            else None
+        ),
         lasting=lasting,
     )
     found.extend(_contradictions(plan))
@@ -158,13 +161,17 @@ def plan_route(declared: DeclaredRoute, problems: list[str], lasting: Lasting) -
     return plan
 
 
+def _has_dto(handler: Layer) -> bool:
+    return option_of(handler, "dto") is not None or option_of(handler, "return_dto") is not None
+
+
 def _idle(plan: Plan) -> Iterable[str]:
     """Return what is wrong with the DTOs that a handler itself names."""
-    if changes_of(plan.handler).keys().isdisjoint(DTO_OPTIONS):
+    if not _has_dto(plan.handler):
         return ()
     arguments = (argument for step in _steps(plan) for argument in step.arguments)
     read = [argument.inbound for argument in arguments if argument.source is Source.DATA]
-    return idle(plan.handler, plan.scope_type, read, plan.outbound)
+    return late.idle(plan.handler, plan.scope_type, read, plan.outbound)
 
 
 def reading_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from hesper._dto import DTO, Inbound, Outbound
 from hesper._plan.annotations import UnclearArgument, shown
@@ -11,16 +11,13 @@ from hesper._resolution import contributions, option_of
 from hesper.exceptions import ImproperlyConfiguredException
 from hesper.layer import Layer, changes_of
 
-DTO_OPTIONS: Final = ("dto", "return_dto")
-"""The options that name a DTO."""
 
-
-def inbound(annotation: Any, dto: type[DTO] | None, where: str, *, own: bool) -> Inbound | None:
+def inbound(annotation: Any, dto: type[DTO], where: str, *, own: bool) -> Inbound | None:
     """Return what a DTO makes of the body for an argument; `None` if nothing.
 
     Args:
         annotation: The argument's type.
-        dto: The DTO; `None` if there is none.
+        dto: The DTO.
         where: How messages name the argument.
         own: Whether the handler itself names the DTO.
 
@@ -28,7 +25,7 @@ def inbound(annotation: Any, dto: type[DTO] | None, where: str, *, own: bool) ->
         UnclearArgument: The DTO does not fit the argument.
     """
     try:
-        return None if dto is None else dto.inbound_of(annotation, own=own)
+        return dto.inbound_of(annotation, own=own)
     except ImproperlyConfiguredException as error:
         raise UnclearArgument(f"{where}: {error.detail}") from None
 
@@ -46,8 +43,6 @@ def outbound(
         returns: The type that it returns.
         problems: Where problems are added.
     """
-    if all(option_of(handler, option) is None for option in DTO_OPTIONS):
-        return None
     said = any(True for _ in contributions(chain, "return_dto"))
     option = "return_dto" if said else "dto"
     dto: type[DTO] | None = option_of(handler, option)
@@ -72,7 +67,7 @@ def idle(
         sent: What is made of the results.
     """
     own = changes_of(handler)
-    for option in DTO_OPTIONS:
+    for option in ("dto", "return_dto"):
         dto: type[DTO] | None = own[option].value if option in own else None
         if dto is None:
             continue
