@@ -63,4 +63,4 @@ def test_what_every_app_needs_is_loaded_with_the_framework() -> None:
 
 
 def test_the_modules_that_are_loaded_are_few() -> None:
-    assert len(loaded(DECLARING)) <= 150
+    assert len(loaded(DECLARING)) <= 130
