@@ -72,4 +72,4 @@ def test_requests_wait_until_all_are_in_flight(name: str) -> None:
 
 @pytest.mark.parametrize("name", APPS)
 def test_a_second_app_is_built_from_the_same_handlers(name: str) -> None:
-    assert asyncio.run(child.construct(name, 8)).keys() == {"declare", "build", "second"}
+    assert asyncio.run(child.second(name, 8))["build"] > 0
