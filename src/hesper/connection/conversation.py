@@ -113,8 +113,10 @@ class Conversation:
 
     def _moved(self, message: Message) -> None:
         """Go on to where a message of the client leads."""
-        self.state = _TO.get(message["type"], self.state)
-        if message["type"] == "websocket.disconnect":
+        kind: str = message["type"]
+        if kind in _TO:
+            self.state = _TO[kind]
+        if kind == "websocket.disconnect":
             # A server may give neither; RFC 6455 7.1.5 says what that means.
             self._left = (message.get("code") or _NO_CODE, message.get("reason") or "")
 
