@@ -72,7 +72,7 @@ def main() -> None:
             print(text(table), flush=True)
         if chosen.keep:
             # Drawing needs a library that measuring does not.
-            import_module("benchmarks.page").keep(name, report, chosen.apps)
+            import_module("benchmarks.page").keep(name, report, options(chosen))
 
 
 if __name__ == "__main__":

@@ -6,12 +6,12 @@ hand, and stays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.draw import draw
+from benchmarks.options import Options
 from benchmarks.report import Report, Table
 
 FOLDER = Path(__file__).parents[1] / "docs" / "benchmarks"
@@ -23,7 +23,7 @@ END = "<!-- to here -->"
 PACKAGES = ("msgspec", "anyio", "uvicorn", "uvloop", "httptools")
 
 
-def keep(part: str, report: Report, apps: Sequence[str]) -> None:
+def keep(part: str, report: Report, options: Options) -> None:
     """Write *report* in the place of its *part*, and draw its pictures."""
     for picture in report.pictures:
         (FOLDER / f"{picture.name}.svg").write_text(draw(picture))
@@ -32,16 +32,16 @@ def keep(part: str, report: Report, apps: Sequence[str]) -> None:
     if not found:
         raise LookupError(f"{PAGE} has no line {begin!r}")
     _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{begin}\n\n{section(report, apps)}\n{END}{after}")
+    PAGE.write_text(f"{before}{begin}\n\n{section(report, options)}\n\n{END}{after}")
 
 
-def section(report: Report, apps: Sequence[str]) -> str:
+def section(report: Report, options: Options) -> str:
     """Return *report* in Markdown, with the day, the machine and the versions."""
     when = (
         f"{date.today():%Y-%m-%d}: {machine.described()}; {machine.versions((*apps, *PACKAGES))}."
     )
     pictures = [f"![{picture.title}]({picture.name}.svg)" for picture in report.pictures]
-    return "\n\n".join([*pictures, *map(in_markdown, report.tables), f"*{when}*", ""])
+    return "\n\n".join([*pictures, *map(in_markdown, report.tables), f"*{when}*"])
 
 
 def in_markdown(table: Table) -> str:

@@ -84,17 +84,19 @@ def table(apps: Sequence[str], rounds: int) -> Table:
 
 def process(line: str) -> Found:
     """Run *line* in a fresh process and return what that used."""
-    environment = {
-        name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
-    }
     answer = subprocess.run(
         [sys.executable, "-c", f"{line}\n{MEASURE}"],
-        env=environment,
+        env=environment(),
         check=True,
         capture_output=True,
         text=True,
     ).stdout.split()
     return Found(float(answer[0]), int(answer[1]), int(answer[2]))
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a process that keeps bytecode, as an installed app's is kept."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def summary(found: Sequence[Found]) -> Found:

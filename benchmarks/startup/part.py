@@ -74,7 +74,12 @@ def run(options: Options) -> Report:
 def asked(what: str, name: str, count: int, limit: int = LIMIT_SECONDS) -> Found:
     """Measure in a fresh process; return nothing if that needs more than *limit* CPU seconds."""
     command = ["-m", "benchmarks.startup.child", what, name, str(count), str(limit)]
-    done = subprocess.run([sys.executable, *command], check=False, stdout=subprocess.PIPE)
+    done = subprocess.run(
+        [sys.executable, *command],
+        env=imports.environment(),
+        check=False,
+        stdout=subprocess.PIPE,
+    )
     if done.returncode == -signal.SIGXCPU:
         return {}
     done.check_returncode()
@@ -100,13 +105,13 @@ def construction(
     again: Mapping[str, Found],
     sizes: Sequence[int],
 ) -> Table:
+    """Return what building an app takes, by its size."""
     largest = sizes[-1]
 
     def cells(name: str) -> list[str]:
+        """Return the row of one app."""
         found = built[name]
-        whole = [
-            f"{number(total(found[size]) * 1000)} ms" if found[size] else "-" for size in sizes
-        ]
+        whole = [milliseconds(total(found[size])) if found[size] else "-" for size in sizes]
         each = f"{number(total(found[largest]) / largest * 1e6)} µs" if found[largest] else "-"
         memory = f"{number(kept[name]['bytes'] / KEPT / 1024)} KiB" if kept[name] else "-"
         second = milliseconds(again[name]["build"]) if again[name] else "-"
@@ -134,15 +139,18 @@ def construction(
 
 
 def milliseconds(seconds: float) -> str:
+    """Return *seconds* as milliseconds."""
     return f"{number(seconds * 1000)} ms"
 
 
 def goals(sizes: Sequence[int]) -> list[str]:
+    """Return Hesper's goals for building."""
     whole = ["200 ms" if size == SIZES[-1] else "" for size in sizes]
     return [*whole, "30 µs", "3 KiB", "10 ms"]
 
 
 def first_answers(found: Mapping[str, Found]) -> Table:
+    """Return what it takes to come to a first answer."""
     return Table(
         "From the start of the interpreter to the first answer of an app of two routes",
         ["", "CPU", "modules"],
@@ -155,6 +163,7 @@ def first_answers(found: Mapping[str, Found]) -> Table:
 
 
 def first_requests(found: Mapping[str, Found]) -> Table:
+    """Return what the first request to a route takes more than the others, by its kind."""
     return Table(
         "The first request to a route: how much longer than the next ones, in µs",
         ["", *FIRST.values()],
@@ -181,6 +190,7 @@ def leak(name: str, requests: int) -> Found:
 
 
 def growth(found: Mapping[str, Found], requests: int) -> Table:
+    """Return what *requests* requests leave behind."""
     thousands = requests / 1000
     return Table(
         f"Growth over {requests:,} requests of eight kinds, for each 1,000",
