@@ -224,14 +224,15 @@ class ValueWriter:
         """
         source, limit = self._source, self._plan.option("request_max_body_size")
         bind, message = source.bind, source.local("message")
-        closer = [f"{message}.get('more_body')", f"{message}['type'] != 'http.request'"]
+        # A message without a body may tell that the client has gone.
+        closer = [f"{body} is None", f"{message}.get('more_body')"]
         closer += [] if limit is None else [f"len({body}) > {limit}"]
         with source.block("if 'hesper_body' in scope:"):
             source.add(f"{body} = {bind('kept_body', kept_body)}(scope, {limit})")
         with source.block("else:"):
             source.add(f"scope['hesper_body'] = {bind('RUNNING', RUNNING)}")
             source.add(f"{message} = await receive()")
-            source.add(f"{body} = {message}.get('body', b'')")
+            source.add(f"{body} = {message}.get('body')")
             with source.block(f"if {' or '.join(closer)}:"):
                 parts = (
                     f"{bind('body_in_parts', body_in_parts)}(scope, receive, {limit}, {message})"

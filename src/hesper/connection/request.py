@@ -88,12 +88,8 @@ async def read_body(scope: Scope, receive: Receive, limit: int | None) -> bytes:
         scope["hesper_body"] = Streamed.FAILED
         raise
     # PERF: most bodies come in one message; only the others have their length looked up.
-    body: bytes = message.get("body", b"")
-    if (
-        message.get("more_body")
-        or message["type"] != "http.request"
-        or (limit is not None and len(body) > limit)
-    ):
+    body: bytes | None = message.get("body")
+    if body is None or message.get("more_body") or (limit is not None and len(body) > limit):
         body = await body_in_parts(scope, receive, limit, message)
     scope["hesper_body"] = body
     return body
