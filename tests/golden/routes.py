@@ -175,6 +175,15 @@ async def hooked(pool: Pool) -> str:
     return ""
 
 
+@get(
+    "/answered/before",
+    before_request=cached,
+    dependencies={"session": session, "pool": pool, "clock": clock},
+)
+async def answered_before(clock: float) -> str:
+    return ""
+
+
 @get("/stream", dependencies={"session": session, "pool": pool})
 async def stream(session: Session) -> Stream:
     return Stream([])
@@ -293,6 +302,7 @@ ROUTES: dict[str, Any] = {
     "nested_dependencies": nested,
     "guards": guarded,
     "hooks": hooked,
+    "hook_before": answered_before,
     "stream": stream,
     "many_exits": many,
     "websocket": live,

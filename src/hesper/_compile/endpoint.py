@@ -56,19 +56,21 @@ class EndpointWriter:
         self._to_response = replies.response
         self._to_reply = replies.hooked_reply if plan.after_request else replies.reply
         self._static = _is_static(plan, replies)
-        self._finish = _finish_of(plan, static=self._static)
+        self._has_replies = not self._static or bool(plan.before_request)
+        self._finish = _finish_of(plan, static=not self._has_replies)
         self._has_exits = any(step.has_exit for step in plan.providers.values())
         self._values = ValueWriter(self._source, plan, Decoders(plan))
         self._calls = CallWriter(self._source, plan, self._values, Maker)
         self._source.bind(plan.call.name, plan.call.call)
         self._result = self._source.local("result")
-        self._reply = self._source.local("encoded" if self._static else "reply")
+        self._reply = self._source.local("reply")
+        self._encoded = self._source.local("encoded")
 
     def write(self) -> Source:
         """Write the whole text; nothing is compiled yet."""
         source = self._source
         unset = [self._result] if self._finish is not None else []
-        unset += [] if self._static else [self._reply]
+        unset += [self._reply] if self._has_replies else []
         if unset:
             source.add(f"{' = '.join(unset)} = None")
         with source.block("try:"):
@@ -77,7 +79,9 @@ class EndpointWriter:
             self._write_recovery()
         if self._static:
             # PERF: sent without noting when it starts; what raises here is raised to the server.
-            with source.block("else:"):
+            with source.block("else:"), ExitStack() as blocks:
+                if self._has_replies:
+                    blocks.enter_context(source.block(f"if {self._reply} is None:"))
                 self._write_static_response()
         if self._finish is not None:
             with source.block("finally:"):
@@ -101,18 +105,18 @@ class EndpointWriter:
                 self._write_before_request(blocks)
             else:
                 self._write_handler(blocks)
-        if self._static:
+        if not self._has_replies:
             return
-        send = f"await {self._reply}(scope, receive, send)"
-        if not self._has_exits:
-            self._source.add(send)
-            return
-        with self._source.block(f"if not {self._reply}.streaming:"):
-            self._source.add(send)
+        due = [f"{self._reply} is not None"] if self._static else []
+        due += [f"not {self._reply}.streaming"] if self._has_exits else []
+        with ExitStack() as blocks:
+            if due:
+                blocks.enter_context(self._source.block(f"if {' and '.join(due)}:"))
+            self._source.add(f"await {self._reply}(scope, receive, send)")
 
     def _write_recovery(self) -> None:
         source = self._source
-        if not self._static:
+        if self._has_replies:
             with source.block(f"if {self._reply} is not None and {self._reply}.started:"):
                 source.add("raise")
         answer = f"await {source.bind('fail', recovery_of(self._plan).answer)}"
@@ -154,15 +158,14 @@ class EndpointWriter:
             text = f"await {self._source.bind('settle', settle)}({text})"
         nothing = self._static and self._plan.result is Result.NOTHING
         self._source.add(text if nothing else f"{self._result} = {text}")
-        self._write_reply(blocks)
+        if not self._static:
+            self._write_reply(blocks)
+        elif not nothing:
+            encode = self._source.bind("encode", encoder_of(self._plan))
+            self._source.add(f"{self._encoded} = {encode}({self._result})")
 
     def _write_reply(self, blocks: ExitStack) -> None:
         source, plan = self._source, self._plan
-        if self._static:
-            if plan.result is not Result.NOTHING:
-                encode = source.bind("encode", encoder_of(plan))
-                source.add(f"{self._reply} = {encode}({self._result})")
-            return
         if plan.after_request:
             self._calls.prepare(plan.after_request, blocks)
             to_response = source.bind("to_response", self._to_response)
@@ -186,11 +189,11 @@ class EndpointWriter:
             head = Response(None).header_lines(defaults, media_type_of(plan))
             size, length = source.local("size"), source.local("length")
             known = source.bind("CONTENT_LENGTHS", CONTENT_LENGTHS)
-            source.add(f"{size} = len({self._reply})")
+            source.add(f"{size} = len({self._encoded})")
             # PERF: most bodies are small, and a line at hand is got in a quarter of the time.
             ready, made = f"{known}[{size}]", f"(b'content-length', b'%d' % {size})"
             source.add(f"{length} = {ready} if {size} < {len(CONTENT_LENGTHS)} else {made}")
-            headers, content = f"[*{source.bind('HEADERS', head)}, {length}]", self._reply
+            headers, content = f"[*{source.bind('HEADERS', head)}, {length}]", self._encoded
         status = defaults.status_code
         start = f"{{'type': 'http.response.start', 'status': {status}, 'headers': {headers}}}"
         source.add(f"await send({start})")
@@ -261,7 +264,6 @@ def _is_static(plan: Plan, replies: Replies) -> bool:
     }[plan.result]
     return (
         encodable
-        and not plan.before_request
         and not plan.after_request
         and "HEAD" not in plan.methods
         and plan.option("response_class") is Response

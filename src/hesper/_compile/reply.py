@@ -126,7 +126,8 @@ class Replies:
 
     def reply(self, result: Any) -> Reply:
         """Return the reply that a handler's result stands for."""
-        response = self.response(result)
+        is_response = isinstance(result, Response) and self._outbound is None
+        response = result if is_response else self.response(result)
         if not isinstance(response, Response):
             return StreamingReply(response)
         prepared = response.prepare(self._defaults)

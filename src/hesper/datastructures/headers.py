@@ -27,11 +27,19 @@ _WITH_HEADERS: Final = (
     "websocket.http.response.start",
 )
 
-CONTENT_LENGTHS: Final = tuple((b"content-length", b"%d" % size) for size in range(1024))
+_AT_HAND: Final = 1024
+
+CONTENT_LENGTHS: Final = tuple((b"content-length", b"%d" % size) for size in range(_AT_HAND))
 """The header line that gives the length of a small body, by that length in bytes."""
 
 # Inside the classes `dict` is the method of that name.
 _Lists: TypeAlias = dict[str, list[str]]
+
+
+def content_length(body: bytes) -> tuple[bytes, bytes]:
+    """Return the header line that gives the length of *body*."""
+    size = len(body)
+    return CONTENT_LENGTHS[size] if size < _AT_HAND else (b"content-length", b"%d" % size)
 
 
 def encode_header(name: str, value: str) -> tuple[bytes, bytes]:

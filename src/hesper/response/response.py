@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final, Generic, cast
+from typing import Any, ClassVar, Final, Generic, TypeAlias, cast
 
 import msgspec
 
 import hesper._late as late
 from hesper._types import RawHeaders, Receive, Scope, Send, TypeEncodersMap
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
-from hesper.datastructures.headers import CONTENT_LENGTHS
+from hesper.datastructures.headers import content_length
 from hesper.enums import MediaType
 from hesper.exceptions import ImproperlyConfiguredException
 from hesper.response.headers import VALIDATORS, ResponseHeaders
 from hesper.response.rendering import content_type_line, media_type_of, rendered
-from hesper.serialization import json_encoder, msgpack_encoder
+from hesper.serialization import ENCODE_ERRORS, json_encoder, msgpack_encoder
 
 if sys.version_info >= (3, 13):
     from typing import TypeVar
@@ -39,6 +39,12 @@ WITHOUT_BODY: Final = frozenset({*range(100, 200), 204, 205, 304})
 _GENERATED: Final = (b"content-type", b"content-length")
 
 _NO_LINES: Final[Mapping[bytes, bytes]] = {}
+
+
+_Plain: TypeAlias = tuple[RawHeaders, Callable[[Any], bytes]]
+"""The head of a response, but for its length, and what makes its body of the content."""
+
+_BYTES: Final = (bytes, bytearray, memoryview)
 
 
 class Defaults(msgspec.Struct, frozen=True, weakref=True):
@@ -63,6 +69,11 @@ class Defaults(msgspec.Struct, frozen=True, weakref=True):
     """Encodes content as MessagePack."""
     type_encoders: TypeEncodersMap = msgspec.field(default_factory=dict)
     """What a response's own `type_encoders` are laid over."""
+    plain: dict[object, _Plain] = msgspec.field(default_factory=dict)
+    """What is sent of content about which nothing is said, by media type or by class.
+
+    It is filled when the first such response is sent, and stays empty if its head is not constant.
+    """
 
 
 DEFAULTS: Final = Defaults()
@@ -288,6 +299,29 @@ class Response(Generic[ContentT]):
             ValueError: The media type cannot stand in a header.
         """
         content = self.content
+        if (
+            type(self) is Response
+            and self._headers is None
+            and self.status_code is None
+            and self.type_encoders is None
+            and not self.cookies
+            and self.encoding == "utf-8"
+        ):
+            # PERF: most responses say nothing but their content, and those of a kind have one head.
+            plain = defaults.plain or _filled(defaults)
+            known = plain.get(self.media_type or defaults.media_type or type(content))
+            if known is not None and not isinstance(content, _BYTES):
+                head, encode = known
+                try:
+                    body = encode(content)
+                except ENCODE_ERRORS:
+                    pass  # said below, as of all others
+                else:
+                    return Prepared(defaults.status_code, [*head, content_length(body)], body)
+        return self._prepared(defaults)
+
+    def _prepared(self, defaults: Defaults) -> Prepared:
+        content = self.content
         status = defaults.status_code if self.status_code is None else self.status_code
         if status in WITHOUT_BODY or not 100 <= status <= 599:
             empty = content is None or (isinstance(content, (str, bytes)) and not content)
@@ -304,9 +338,7 @@ class Response(Generic[ContentT]):
             encoders = (defaults.encode_json, defaults.encode_msgpack)
         body = rendered(content, media_type, self.encoding, encoders)
         headers = self.header_lines(defaults, media_type)
-        size = len(body)
-        ready = size < len(CONTENT_LENGTHS)
-        headers.append(CONTENT_LENGTHS[size] if ready else (b"content-length", b"%d" % size))
+        headers.append(content_length(body))
         return Prepared(status, headers, body)
 
     def status_for(self, defaults: Defaults, *, with_body: bool) -> int:
@@ -407,6 +439,22 @@ class Response(Generic[ContentT]):
         await sending(scope, receive, send)
         if self.background is not None:
             await self.background()
+
+
+def _filled(defaults: Defaults) -> dict[object, _Plain]:
+    """Fill `plain`, if there is anything to fill it with, and return it."""
+    is_constant = all(cookie.expires is None for cookie in defaults.cookies)
+    status = defaults.status_code
+    if is_constant and 100 <= status <= 599 and status not in WITHOUT_BODY:
+        nothing_said = Response[None]()
+        for media_type, kinds, encode in (
+            (MediaType.TEXT, (str,), str.encode),
+            (MediaType.HTML, (), str.encode),
+            (MediaType.JSON, (dict, list, bool, int, float), defaults.encode_json),
+        ):
+            known = nothing_said.header_lines(defaults, media_type), encode
+            defaults.plain.update(dict.fromkeys((str(media_type), *kinds), known))
+    return defaults.plain
 
 
 def _cookies(cookies: Mapping[str, str] | Sequence[late.Cookie] | None) -> list[late.Cookie]:
