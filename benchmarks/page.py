@@ -37,9 +37,9 @@ def keep(part: str, report: Report, options: Options) -> None:
 
 def section(report: Report, options: Options) -> str:
     """Return *report* in Markdown, with the day, the machine and the versions."""
-    when = (
-        f"{date.today():%Y-%m-%d}: {machine.described()}; {machine.versions((*apps, *PACKAGES))}."
-    )
+    how = "A quick run" if options.quick else "A run"
+    versions = machine.versions((*options.apps, *PACKAGES))
+    when = f"{how} of {date.today():%Y-%m-%d}: {machine.described()}; {versions}."
     pictures = [f"![{picture.title}]({picture.name}.svg)" for picture in report.pictures]
     return "\n\n".join([*pictures, *map(in_markdown, report.tables), f"*{when}*"])
 

@@ -446,7 +446,7 @@ def _filled(defaults: Defaults) -> dict[object, _Plain]:
     is_constant = all(cookie.expires is None for cookie in defaults.cookies)
     status = defaults.status_code
     if is_constant and 100 <= status <= 599 and status not in WITHOUT_BODY:
-        nothing_said = Response[None]()
+        nothing_said: Response[Any] = Response(None)
         for media_type, kinds, encode in (
             (MediaType.TEXT, (str,), str.encode),
             (MediaType.HTML, (), str.encode),
