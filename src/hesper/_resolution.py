@@ -64,6 +64,15 @@ def option_of(layer: Layer, name: str) -> Any:
     return own[name] if name in own else own["_inherited"][name]
 
 
+def options_of(layer: Layer) -> Mapping[str, Any]:
+    """Return all options of a resolved layer, in their normal form."""
+    own = vars(layer)
+    inherited: Mapping[str, Any] = own["_inherited"]
+    if inherited.keys().isdisjoint(own):
+        return inherited
+    return {name: own.get(name, value) for name, value in inherited.items()}
+
+
 def resolved_options(chain: Sequence[Layer]) -> dict[str, Any]:
     """Fold *chain*, outermost layer first: every option by name, each in its normal form."""
     return dict(Branch(tuple(chain))._options)

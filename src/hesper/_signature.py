@@ -123,9 +123,12 @@ def _ordinary(call: Callable[..., Any]) -> Signature | None:
     if hints is None:
         return None
     names = code.co_varnames[: by_position + code.co_kwonlyargcount]
-    last = function.__defaults__ or ()
-    defaults = dict(zip(names[by_position - len(last) : by_position], last, strict=True))
-    defaults.update(function.__kwdefaults__ or {})
+    defaults: dict[str, Any] = function.__kwdefaults__ or {}
+    if last := function.__defaults__:
+        defaults = {
+            **dict(zip(names[by_position - len(last) : by_position], last, strict=True)),
+            **defaults,
+        }
     parameters = [
         SignatureParameter(
             name, hints.get(name, MISSING), defaults.get(name, MISSING), index >= by_position
@@ -137,16 +140,18 @@ def _ordinary(call: Callable[..., Any]) -> Signature | None:
 
 def _settled_hints(function: types.FunctionType) -> dict[str, Any] | None:
     """Return the annotations of a function, if each can be read without more ado."""
-    known = _closure(function)
+    known = _closure(function) if function.__closure__ else {}
     hints: dict[str, Any] = {}
     try:
         for name, hint in function.__annotations__.items():
             if isinstance(hint, str):
                 hint = eval(_code_of(hint), function.__globals__, known)  # noqa: S307
+            if not _is_settled(hint):
+                return None
             hints[name] = type(None) if hint is None else hint
     except Exception:  # annotations are code, which may raise anything; the general way tells
         return None
-    return hints if all(map(_is_settled, hints.values())) else None
+    return hints
 
 
 @functools.lru_cache(maxsize=1024)
@@ -159,7 +164,7 @@ def _is_settled(annotation: Any) -> bool:
     """Whether nothing in an annotation is left to resolve, as far as can be told at a glance."""
     if isinstance(annotation, type):
         return annotation not in (Generic, Protocol)  # which typing refuses
-    if annotation is Any or annotation is Ellipsis:
+    if annotation is None or annotation is Any or annotation is Ellipsis:
         return True
     origin = get_origin(annotation)
     if origin is Literal:

@@ -205,7 +205,7 @@ def _course(
     problems.extend(f"{label}: {problem}" for problem in found)
     lasting_steps = _lasting_steps([graph.providers, *(plan.providers for plan in plans)])
     mounts = {
-        plan.chain[-1]: (str(plan.path), cast("late.mount", plan.chain[-1]))
+        plan.declared: (str(plan.path), cast("late.mount", plan.declared))
         for plan in plans
         if plan.handler.hands_to is not None
     }

@@ -235,7 +235,7 @@ def _argument(parameter: SignatureParameter, reading: Reading, owner: str) -> Ar
         raise UnclearArgument(f"{owner} takes the body as {name!r}; call the argument 'data'")
     declaration = declared_by(marks.parameter, reading.parameters.get(name))
     declared = declaration.source if declaration is not None else None
-    in_path = any(segment.name == name for segment in reading.path.parameters)
+    in_path = reading.path.kind_of(name) is not None
     if (in_path and declared is None) or declared is ParamType.PATH:
         return _from_path(parameter, declaration, marks, reading, owner)
     if declared is None:
@@ -370,13 +370,14 @@ def _from_path(
 ) -> Argument:
     name, where = parameter.name, f"{parameter.name!r} of {owner}"
     key = (declaration and declaration.alias) or name
-    kinds = {segment.name: segment.kind for segment in reading.path.parameters}
-    if key not in kinds:
+    kind = reading.path.kind_of(key)
+    if kind is None:
+        known = [parameter.name for parameter in reading.path.parameters]
         raise UnclearArgument(
             f"{owner} reads {key!r} from the path, but {reading.path} has no such parameter"
-            f"{late.did_you_mean(key, kinds)}"
+            f"{late.did_you_mean(key, known)}"
         )
-    made = TYPES[kinds[key]]
+    made = TYPES[kind]
     annotation = made if parameter.annotation is MISSING else parameter.annotation
     if not fits_in_path(annotation, made):
         raise UnclearArgument(
@@ -384,7 +385,7 @@ def _from_path(
             "change one of them"
         )
     annotation = constrained(annotation, declaration, where)
-    if not marks.skip_validation:
+    if annotation is not made and not marks.skip_validation:
         reading.decoding.check_value(annotation, reading.type_decoders, where)
     return Argument(
         name,

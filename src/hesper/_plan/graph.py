@@ -45,16 +45,8 @@ class Step(msgspec.Struct, frozen=True, eq=False, weakref=True):
     returns: Any = MISSING
     """What the callable says that it returns; `MISSING` if it does not."""
 
-    @property
-    def needs(self) -> tuple[Any, ...]:
-        """The keys of the dependencies that it takes."""
-        return tuple(
-            [
-                one.key
-                for one in self.arguments
-                if one.source is Source.DEPENDENCY and one.key is not None
-            ]
-        )
+    needs: tuple[Any, ...] = ()
+    """The keys of the dependencies that it takes."""
 
     @property
     def has_exit(self) -> bool:
@@ -262,7 +254,9 @@ class Graph:
             who = "" if isinstance(error, UnclearArgument) else f"{described(call)}: "
             what = "" if provides is None else f" (it provides {self._place(provides)})"
             self._problems.append(f"{who}{error}{what}")
-        return Step(name, call, arguments, manner, returns=returns)
+        taken = [one.key for one in arguments if one.source is Source.DEPENDENCY]
+        needs = tuple([key for key in taken if key is not None])
+        return Step(name, call, arguments, manner, returns=returns, needs=needs)
 
     def _provide(self, key: Any, above: tuple[Any, ...]) -> None:
         if key in self._providers or key in self._failed:
@@ -328,6 +322,7 @@ class Graph:
             inner,
             provide.use_cache,
             step.returns,
+            step.needs,
         )
         if lifetime >= Lifetime.LIFESPAN:
             made = self._lasting.shared(made)

@@ -36,7 +36,7 @@ def mismatch(
         what: How the message names who asks.
     """
     made = _made(call, manner, returns)
-    if made is MISSING or wanted is MISSING or _fits(made, wanted):
+    if made is wanted or made is MISSING or wanted is MISSING or _fits(made, wanted):
         return
     yield (
         f"{what} is {shown(wanted)}, but {described(call)} makes {shown(made)}; "

@@ -59,6 +59,13 @@ class PathTemplate(msgspec.Struct, frozen=True):
     parameters: tuple[PathParameterSegment, ...]
     """Those of the segments that are one, in order."""
 
+    def kind_of(self, name: str) -> str | None:
+        """Return the kind of the parameter called *name*; `None` if there is none."""
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter.kind
+        return None
+
     def __str__(self) -> str:
         return "/" + "/".join(map(str, self.segments))
 
@@ -76,24 +83,27 @@ def join_paths(*paths: str) -> str:
     return "/" + "/".join([part for path in paths for part in path.split("/") if part])
 
 
-def parse_path(text: str) -> PathTemplate:
-    """Parse a joined path.
+def parse_path(*paths: str) -> PathTemplate:
+    """Parse the paths of layers, joined.
 
     Raises:
         BadPath: A parameter is malformed, has an unknown type or is declared twice, a `path`
             parameter is not the last segment, or a segment is not a decoded one.
     """
-    segments = tuple([_segment(part) for part in text.split("/") if part])
+    parts = [part for path in paths for part in path.split("/") if part]
+    segments = tuple([_segment(part) for part in parts])
     parameters = tuple([one for one in segments if isinstance(one, PathParameterSegment)])
     names: set[str] = set()
     for parameter in parameters:
         if parameter.name in names:
-            raise BadPath(f"the parameter {parameter.name!r} stands twice in {text}; rename one")
+            raise BadPath(
+                f"the parameter {parameter.name!r} stands twice in {join_paths(*paths)}; rename one"
+            )
         names.add(parameter.name)
         if parameter.kind == "path" and segments.index(parameter) < len(segments) - 1:
             raise BadPath(
                 f"{parameter} takes all the rest of a path, so it must be the last segment of "
-                f"{text}"
+                f"{join_paths(*paths)}"
             )
     return PathTemplate(segments, parameters)
 

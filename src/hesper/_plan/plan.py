@@ -5,7 +5,7 @@ What it takes to serve the route is written from the plan alone; tools read it, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
 import msgspec
@@ -18,7 +18,7 @@ from hesper._plan.path import ROOT, PathTemplate
 from hesper._plan.result import Result, result_of
 from hesper._plan.suiting import suits
 from hesper._plan.walk import DeclaredRoute
-from hesper._resolution import contributions, option_of, resolve
+from hesper._resolution import contributions, option_of, options_of, resolve
 from hesper._types import Middleware
 from hesper.handlers.handler import BaseRouteHandler
 from hesper.handlers.http import HTTPRouteHandler
@@ -124,7 +124,7 @@ def plan_route(declared: DeclaredRoute, problems: list[str], lasting: Lasting) -
     handler = branch.resolve(declared.handler)
     vars(handler)["_function"] = declared.function
     scope_type = handler.scope_type
-    is_http = scope_type == "http"
+    options, is_http = options_of(handler), scope_type == "http"
     reading = reading_of(handler, declared.path, scope_type, chain, lasting)
     graph = Graph(reading, found, lasting)
     plan = Plan(
@@ -134,11 +134,11 @@ def plan_route(declared: DeclaredRoute, problems: list[str], lasting: Lasting) -
         handler=handler,
         above=branch.layers,
         declared=declared.handler,
-        guards=_hooks(graph, option_of(handler, "guards"), given=2),
-        before_request=_hooks(graph, option_of(handler, "before_request"), 1) if is_http else (),
+        guards=_hooks(graph, options["guards"], given=2),
+        before_request=_hooks(graph, options["before_request"], 1) if is_http else (),
         call=(call := _call(graph, handler, declared.function)),
-        after_request=_hooks(graph, option_of(handler, "after_request"), 1) if is_http else (),
-        after_response=_finishing(graph, option_of(handler, "after_response")),
+        after_request=_hooks(graph, options["after_request"], 1) if is_http else (),
+        after_response=_finishing(graph, options["after_response"]),
         exception_handlers=(
             _exception_handlers(graph, chain, scope_type)
             if declared.says("exception_handlers")
@@ -190,13 +190,14 @@ def reading_of(
         chain: The layers that it was resolved from.
         lasting: What has been read of the app so far.
     """
+    options = options_of(handler)
     return Reading(
         path,
         scope_type,
-        option_of(handler, "dependencies"),
-        option_of(handler, "parameters"),
-        option_of(handler, "type_decoders"),
-        option_of(handler, "dto"),
+        options["dependencies"],
+        options["parameters"],
+        options["type_decoders"],
+        options["dto"],
         "dto" in changes_of(handler),
         chain,
         lasting.decoding,
@@ -243,13 +244,13 @@ def plan_layer(outermost: Layer, problems: list[str], lasting: Lasting, scope_ty
     return plan
 
 
-def _hooks(graph: Graph, calls: Iterable[Callable[..., Any]], given: int) -> tuple[Step, ...]:
-    return tuple([graph.hook(call, given) for call in calls])
+def _hooks(graph: Graph, calls: Sequence[Callable[..., Any]], given: int) -> tuple[Step, ...]:
+    return tuple([graph.hook(call, given) for call in calls]) if calls else ()
 
 
-def _finishing(graph: Graph, calls: Iterable[Callable[..., Any]]) -> tuple[Step, ...]:
+def _finishing(graph: Graph, calls: Sequence[Callable[..., Any]]) -> tuple[Step, ...]:
     """Return the steps of hooks that are called when the handler's call has ended."""
-    return tuple([graph.late_hook(call, given=1) for call in calls])
+    return tuple([graph.late_hook(call, given=1) for call in calls]) if calls else ()
 
 
 def _call(graph: Graph, handler: BaseRouteHandler, function: Callable[..., Any]) -> Step:
@@ -296,7 +297,7 @@ def _middleware(chain: tuple[Layer, ...]) -> tuple[Middleware, ...]:
 def _contradictions(plan: Plan) -> Iterable[str]:
     """Yield what a route asks for that cannot be."""
     if plan.methods and _WITHOUT_REQUEST_BODY.issuperset(plan.methods):
-        sources = {argument.source for step in _steps(plan) for argument in step.arguments}
+        sources = [argument.source for step in _steps(plan) for argument in step.arguments]
         for source in (Source.DATA, Source.BODY):
             if source in sources:
                 method = plan.methods[0]
@@ -307,8 +308,7 @@ def _contradictions(plan: Plan) -> Iterable[str]:
         kind = type(plan.handler).__name__
         yield f"a {kind} handler is an asynchronous function; write async def"
     status = plan.handler.default_status if isinstance(plan.handler, HTTPRouteHandler) else 200
-    bodiless = status in WITHOUT_BODY
-    if bodiless and plan.result in {Result.TEXT, Result.RAW, Result.DATA}:
+    if status in WITHOUT_BODY and plan.result in {Result.TEXT, Result.RAW, Result.DATA}:
         yield (
             f"a response of status {status} has no body, but the handler returns one; "
             "annotate it with -> None or give another status_code"

@@ -14,7 +14,7 @@ import msgspec
 
 from hesper._merge import several
 from hesper._plan.misfits import misfits
-from hesper._plan.path import BadPath, PathTemplate, join_paths, parse_path
+from hesper._plan.path import BadPath, PathTemplate, parse_path
 from hesper._resolution import Branch
 from hesper._signature import described
 from hesper.controller import Controller, layers_of
@@ -81,7 +81,9 @@ class Walk:
         self, items: Sequence[Any], branch: Branch, paths: tuple[str, ...]
     ) -> Iterator[DeclaredRoute]:
         for item in items:
-            if isinstance(item, BaseRouteHandler) and item.hands_to is not None:
+            if declared := declarations(item):
+                yield from self._handlers(item, declared, branch, paths)
+            elif isinstance(item, BaseRouteHandler) and item.hands_to is not None:
                 yield from self._handlers(item.hands_to, (item,), branch, paths)
             elif isinstance(item, Router):
                 yield from self._router(item, branch, paths)
@@ -91,8 +93,6 @@ class Walk:
                 instance = self._instance(item)
                 if instance is not None:
                     yield from self._controller(instance, branch, paths)
-            elif declarations(item):
-                yield from self._handlers(item, declarations(item), branch, paths)
             else:
                 self.problems.append(f"{branch.layers[-1].label}: {_not_routable(item)}")
 
@@ -146,7 +146,7 @@ class Walk:
             self._check(handler)
             for own in handler.paths:
                 try:
-                    path = parse_path(join_paths(*paths, own))
+                    path = parse_path(*paths, own)
                 except BadPath as error:
                     self.problems.append(f"{described(function)}: {error}")
                     continue
