@@ -158,3 +158,53 @@ def test_a_generator_function_is_no_handler(function: Any, decorator: Any, inste
     (problem,) = raised.value.problems
     assert "is a generator function, and calling it runs nothing" in problem
     assert re.search(instead, problem)
+
+
+class Role:
+    """A guard that is equal to others of its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Role) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __call__(self, _connection: object, _handler: object) -> None: ...
+
+
+def test_equal_guards_of_two_routes_are_called_each_for_its_own() -> None:
+    one, other = Role("reader"), Role("reader")
+
+    @get("/one", guards=[one])
+    async def first() -> None: ...
+
+    @get("/other", guards=[other])
+    async def second() -> None: ...
+
+    plans = Hesper([first, second])._wiring.plans
+    calls = [step.call for plan in plans for step in plan.guards]
+    assert len(calls) == 2
+    assert calls[0] is one
+    assert calls[1] is other
+
+
+def test_a_guard_without_hash_guards_every_route() -> None:
+    class Unhashable:
+        def __hash__(self) -> int:
+            raise TypeError
+
+        def __call__(self, _connection: object, _handler: object) -> None: ...
+
+    guard = Unhashable()
+
+    def handler(number: int) -> Any:
+        @get(f"/{number}")
+        async def handle() -> None: ...
+
+        return handle
+
+    app = Hesper([handler(number) for number in range(2)], guards=[guard])
+    assert all(plan.guards[0].call is guard for plan in app._wiring.plans)

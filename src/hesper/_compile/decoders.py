@@ -139,6 +139,8 @@ def _alike(argument: Argument) -> tuple[Any, ...]:
 
 def kind_of(annotation: Any) -> tuple[Any, ...]:
     """Return what two annotations have in common that mean the same; annotations need not hash."""
+    if type(annotation) is type:
+        return ("", id(annotation))
     # Classes of one name, local to two functions, look the same.
     classes = tuple(id(leaf) for leaf in leaves(annotation) if isinstance(leaf, type))
     return (repr(annotation), *classes)

@@ -406,6 +406,8 @@ def dependency_key(
     Raises:
         UnclearArgument: Its type names several.
     """
+    if not dependencies:
+        return None
     if parameter.name in dependencies:
         return parameter.name
     whole = _key_of(parameter.annotation, dependencies)

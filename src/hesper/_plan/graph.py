@@ -18,6 +18,7 @@ from hesper._plan.arguments import Argument, Reading, Source, read_arguments
 from hesper._plan.decoding import Decoding
 from hesper._plan.manner import EXITS, Manner, manner_of, manner_of_handler, manner_of_hook
 from hesper._plan.mistyped import mismatch
+from hesper._plan.suiting import suits
 from hesper._signature import MISSING, UnreadableSignature, described, read_signature
 from hesper.di import Provide
 from hesper.exceptions import ConfigurationError
@@ -60,7 +61,7 @@ class Lasting:
     Routes that resolve one alike share it, and with it a value that outlives a connection.
     """
 
-    __slots__ = ("__weakref__", "_steps", "decoding", "is_overridden", "made", "read")
+    __slots__ = ("__weakref__", "_steps", "decoding", "is_overridden", "made", "read", "suiting")
 
     def __init__(
         self,
@@ -73,8 +74,12 @@ class Lasting:
         self.decoding = decoding or Decoding()
         self.is_overridden = is_overridden
         """Whether what stands in for a class need not be one."""
+        # Guards, hooks and handlers of exceptions go by identity, as equal ones are not the same;
+        # the layers keep them alive.
+        self.suiting: dict[Hashable, bool] = {}
+        """By exception handler and type of connection: whether the one is for the other."""
         self.read: dict[Hashable, Step] = {}
-        """By provider and likeness of the route: its arguments, before they are resolved."""
+        """By callable and likeness of the route: its arguments, before they are resolved."""
         self.made: dict[Hashable, Step] = {}
         """By what was read, key and the providers that it needs: the provider, resolved."""
 
@@ -163,7 +168,7 @@ class Graph:
             given: How many leading arguments its caller passes by position.
         """
         name, manner = named(call), manner_of_hook(call)
-        step = self._once((call, given), lambda: self._step(name, call, manner, given))
+        step = self._once((id(call), given), lambda: self._step(name, call, manner, given))
         self._need(step, Lifetime.CALL)
         return step
 
@@ -174,7 +179,7 @@ class Graph:
             call: A function that is called when the handler's call has ended.
             given: How many leading arguments its caller passes by position.
         """
-        step = self._once((call, given, "late"), lambda: self._late(call, given))
+        step = self._once((id(call), given, "late"), lambda: self._late(call, given))
         self._need(step, Lifetime.CONNECTION)
         return step
 
@@ -187,15 +192,20 @@ class Graph:
             return Step(name, call, tuple(documented), manner)
         return self._step(name, call, manner, given, is_late=True)
 
+    def suits(self, handler: Callable[..., Any]) -> bool:
+        """Whether an exception handler is for the connections of the route."""
+        scope_type, known = self._reading.scope_type, self._lasting.suiting
+        place = (id(handler), scope_type)
+        if place not in known:
+            known[place] = suits(handler, scope_type)
+        return known[place]
+
     def _once(self, what: Hashable, read: Callable[[], Step]) -> Step:
         """Return what *read* reads; it is read once for all routes that are alike."""
         if self._likeness is None:
             self._likeness = self._reading.likeness
         place = (what, self._likeness)
-        try:
-            step = self._lasting.read.get(place)
-        except TypeError:  # a callable that has no hash
-            return read()
+        step = self._lasting.read.get(place)
         if step is None:
             before = len(self._problems)
             step = read()

@@ -16,7 +16,6 @@ from hesper._plan.graph import Graph, Lasting, Providers, Step
 from hesper._plan.manner import Manner, manner_of_handler, yields
 from hesper._plan.path import ROOT, PathTemplate
 from hesper._plan.result import Result, result_of
-from hesper._plan.suiting import suits
 from hesper._plan.walk import DeclaredRoute
 from hesper._resolution import contributions, option_of, options_of, resolve
 from hesper._types import Middleware
@@ -140,9 +139,7 @@ def plan_route(declared: DeclaredRoute, problems: list[str], lasting: Lasting) -
         after_request=_hooks(graph, options["after_request"], 1) if is_http else (),
         after_response=_finishing(graph, options["after_response"]),
         exception_handlers=(
-            _exception_handlers(graph, chain, scope_type)
-            if declared.says("exception_handlers")
-            else ()
+            _exception_handlers(graph, chain) if declared.says("exception_handlers") else ()
         ),
         providers=graph.providers,
         middleware=_middleware(chain) if declared.says("middleware") else (),
@@ -190,14 +187,13 @@ def reading_of(
         chain: The layers that it was resolved from.
         lasting: What has been read of the app so far.
     """
-    options = options_of(handler)
     return Reading(
         path,
         scope_type,
-        options["dependencies"],
-        options["parameters"],
-        options["type_decoders"],
-        options["dto"],
+        option_of(handler, "dependencies"),
+        option_of(handler, "parameters"),
+        option_of(handler, "type_decoders"),
+        option_of(handler, "dto"),
         "dto" in changes_of(handler),
         chain,
         lasting.decoding,
@@ -232,7 +228,7 @@ def plan_layer(outermost: Layer, problems: list[str], lasting: Lasting, scope_ty
         call=Step("routing", nothing, (), Manner.DIRECT),
         after_request=(),
         after_response=_finishing(graph, option_of(handler, "after_response") if is_http else ()),
-        exception_handlers=_exception_handlers(graph, chain, scope_type),
+        exception_handlers=_exception_handlers(graph, chain),
         providers=graph.providers,
         middleware=(),
         result=Result.UNKNOWN,
@@ -261,13 +257,11 @@ def _call(graph: Graph, handler: BaseRouteHandler, function: Callable[..., Any])
     return graph.step(name, function, manner, given)
 
 
-def _exception_handlers(
-    graph: Graph, chain: tuple[Layer, ...], scope_type: str
-) -> tuple[ExceptionHandlers, ...]:
+def _exception_handlers(graph: Graph, chain: tuple[Layer, ...]) -> tuple[ExceptionHandlers, ...]:
     """Return the exception handlers of *chain* by layer, the nearest first."""
     found = [change.value for _, change in contributions(chain, "exception_handlers")]
     by_layer = (
-        {key: handler for key, handler in handlers.items() if suits(handler, scope_type)}
+        {key: handler for key, handler in handlers.items() if graph.suits(handler)}
         for handlers in reversed(found)
     )
     return tuple(
