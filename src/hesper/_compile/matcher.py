@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Container, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
+
+import msgspec
 
 from hesper._plan.path import TYPES, PathParameterSegment, PathTemplate
 from hesper._plan.path_values import CONVERTERS
@@ -101,7 +103,7 @@ def _strictness(branch: Branch) -> int:
     return list(TYPES).index(branch[0])
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True):
     """Where a search ended."""
 
     target: Target
@@ -110,7 +112,7 @@ class Found(NamedTuple):
     """What is left of the path, where a mount was found."""
 
 
-class Refusing(NamedTuple):
+class Refusing(msgspec.Struct, frozen=True):
     """What a static path says to the methods that it has not."""
 
     methods: Container[str]
