@@ -535,3 +535,28 @@ def test_hundreds_of_blocking_handlers_end_with_their_app() -> None:
     for thread in left:
         thread.join(10)  # they are told to end, and nothing waits for them
     assert not any(thread.is_alive() for thread in left)
+
+
+@only_asyncio
+async def test_a_future_that_fails_the_work_leaves_no_garbage() -> None:
+    class WitnessError(Exception):
+        pass
+
+    async def failing() -> None:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        loop.call_soon(future.set_exception, WitnessError())
+        try:
+            await future
+        finally:
+            del future
+
+    async def attempt() -> weakref.ref[WitnessError]:
+        try:
+            await ended_by(anyio.sleep_forever, failing)
+        except WitnessError as error:
+            return weakref.ref(error)
+        raise AssertionError("nothing was raised")
+
+    with collector_off():
+        assert (await attempt())() is None

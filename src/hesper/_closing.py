@@ -110,6 +110,11 @@ class Interruption:
         assert task is not None, "an asynchronous function runs in a task"
         self._earlier = task.cancelling()
 
+    def renew(self) -> None:
+        """Note that the task waits for something new; what cancelled it before is over."""
+        if self._task is not None and not self._cancelled:
+            self._earlier = self._task.cancelling()
+
     def end(self) -> None:
         """Note that the task has ended to wait, however that came."""
         if self._cancelled and self._task is not None:

@@ -175,16 +175,14 @@ class Hesper(ApplicationLayer):
             await serve_lifespan(self.lifespan(), scope, receive, send)
             return
         scope["hesper_app"] = self
-        try:
-            lifespan = scope["state"][LIFESPAN_KEY]
-        except (KeyError, TypeError):  # no lifespan of ours, no state, or None
-            lifespan = None
+        namespace = scope.get("state")
+        lifespan = None if namespace is None else namespace.get(LIFESPAN_KEY)
         if lifespan is None or lifespan.serves is not self:
             lifespan = self._lifespan_for(scope)
         # PERF: nothing is entered for a connection but this one number, and what is called is
         # local: CPython calls a function of Python's own without a step through C.
         in_flight, stack = lifespan.in_flight, self._stack
-        arrival = lifespan.arrivals = lifespan.arrivals + 1
+        arrival = next(lifespan.arrivals)
         in_flight[arrival] = scope
         try:
             if lifespan.variables:

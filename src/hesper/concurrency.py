@@ -292,8 +292,8 @@ async def ended_by(
     up goes on undisturbed. On trio cancellation follows trio's rules.
 
     Args:
-        stop: What returns when the work is to end; it is begun when the work waits for something,
-            as nothing else happens before, and cancelled when the work has ended.
+        stop: What returns when the work is to end; on asyncio it is begun when the work waits for
+            something, as nothing else happens before. It is cancelled when the work has ended.
         work: What to do.
 
     Returns:
@@ -313,7 +313,9 @@ async def ended_by(
     except StopIteration as end:
         outcome: T = end.value
         return outcome
-    return await _ended_by_task(loop, stop, _rest(working, wanted))
+    rest = _rest(working, wanted)
+    del wanted  # a future that fails would be in a cycle with this frame
+    return await _ended_by_task(loop, stop, rest)
 
 
 async def _ended_by_task(
@@ -347,6 +349,7 @@ def _rest(begun: Coroutine[Any, Any, T], wanted: Any) -> Generator[Any, Any, T]:
         try:
             yield wanted
         except BaseException as error:
+            wanted = None  # as above
             try:
                 wanted = begun.throw(error)
             except StopIteration as end:

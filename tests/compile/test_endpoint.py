@@ -14,7 +14,8 @@ import pytest
 
 from hesper import Hesper, Request, Response, asgi, get, post
 from hesper._compile.endpoint import build_endpoint
-from hesper._types import Receive, Scope, Send
+from hesper._types import ASGIApp, Message, Receive, Scope, Send
+from hesper.connection.request import Streamed
 from hesper.exceptions import NotFoundException, PermissionDeniedException
 from hesper.response import Stream
 from tests.compile.driver import JSON, request, sent_by
@@ -385,3 +386,28 @@ async def test_an_asgi_handler_that_fails_after_it_started_is_never_started_agai
     sent = await request(Hesper([raw]), "GET", "/raw")
     assert isinstance(sent.error, KeyError)
     assert len(sent.messages) == 1
+
+
+def test_a_body_that_could_not_be_received_is_known_to_have_failed() -> None:
+    found: list[object] = []
+
+    @post("/")
+    async def handler(data: bytes) -> None: ...
+
+    def answer(request: Request, error: Exception) -> Response[str]:
+        found.append(request.scope["hesper_body"])
+        return Response("late", status_code=408)
+
+    def impatient(app: ASGIApp) -> ASGIApp:
+        async def receive() -> Message:
+            raise TimeoutError
+
+        async def inner(scope: Scope, _receive: Receive, send: Send) -> None:
+            await app(scope, receive, send)
+
+        return inner
+
+    app = Hesper([handler], middleware=[impatient], exception_handlers={TimeoutError: answer})
+    headers = (("content-type", "application/octet-stream"),)
+    assert sent_by(app, "POST", "/", headers=headers).status == 408
+    assert found == [Streamed.FAILED]

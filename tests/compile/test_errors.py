@@ -334,3 +334,17 @@ async def test_a_client_that_goes_amid_an_error_response_gets_no_second_one(
     sent = await request(app, "GET", "/", send_fails_at=fails_at)
     assert isinstance(sent.error, OSError)
     assert len(sent.messages) == fails_at
+
+
+@pytest.mark.parametrize("status", [204, 205, 304])
+def test_no_answer_to_an_error_makes_a_body_follow_a_status_that_has_none(status: int) -> None:
+    @get("/{status:int}")
+    async def fails(status: int) -> str:
+        raise HTTPException(status_code=status)
+
+    def answer(request: Request, error: Exception) -> dict[str, int]:
+        return {"a": 1}
+
+    app = Hesper([fails], exception_handlers={HTTPException: answer})
+    assert sent_by(app, "GET", "/400").status == 400
+    assert sent_by(app, "GET", f"/{status}").status == 500

@@ -465,3 +465,73 @@ def test_background_work_that_fails_is_logged_and_keeps_no_other_from_being_done
     sent_for(Response, response, background=BackgroundTask(work, "route"))
     assert done == ["route"]
     assert [record.getMessage() for record in caplog.records] == ["background work of GET / raised"]
+
+
+def test_a_media_type_may_be_a_member_of_an_enumeration_of_ones_own() -> None:
+    class Media(str, enum.Enum):  # noqa: UP042 - whose `str()` is not its value
+        VENDOR = "application/vnd.shelf+json"
+
+    class Own(Response[Any]):
+        pass
+
+    @get("/", media_type=Media.VENDOR, response_class=Own)
+    async def handler() -> dict[str, int]:
+        return {"a": 1}
+
+    sent = sent_by(Hesper([handler]), "GET", "/")
+    assert (sent.status, sent.body) == (200, b'{"a":1}')
+
+
+def test_a_response_may_prepare_any_asgi_app() -> None:
+    class Own(Response[Any]):
+        def prepare(self, defaults: Defaults = DEFAULTS) -> Any:
+            return Prepared(200, [], b"own").__call__
+
+    @get("/")
+    async def handler() -> Response[Any]:
+        return Own()
+
+    assert sent_by(Hesper([handler]), "GET", "/").body == b"own"
+
+
+def test_what_a_mixin_sends_is_not_taken_to_note_its_start() -> None:
+    class Breaking:
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            raise RuntimeError("in the middle")
+
+    class BreakingPrepared(Breaking, Prepared):
+        pass
+
+    class Own(Response[Any]):
+        def prepare(self, defaults: Defaults = DEFAULTS) -> Prepared:
+            return BreakingPrepared(200, [])
+
+    @get("/")
+    async def handler() -> Response[Any]:
+        return Own()
+
+    sent = asyncio.run(request(Hesper([handler]), "GET", "/"))
+    assert [message["type"] for message in sent.messages] == ["http.response.start"]
+    assert str(sent.error) == "in the middle"
+
+
+@pytest.mark.parametrize(
+    "content", ["é" * 600, "", {"a": [1]}, [1], 5, 1.5, True, None, b"bytes", ("tuple",), Book("x")]
+)
+@pytest.mark.parametrize("media_type", [None, "text/plain", "text/html", "application/json", ""])
+@pytest.mark.parametrize(
+    "defaults", [DEFAULTS, Defaults(media_type="application/json"), Defaults(204)]
+)
+def test_the_second_response_of_a_kind_is_made_as_one_that_says_more(
+    content: Any, media_type: str | None, defaults: Defaults
+) -> None:
+    def outcome(**said: Any) -> object:
+        try:
+            made = Response(content, media_type=media_type, **said).prepare(defaults)
+        except Exception as error:
+            return type(error), str(error)
+        return made.status, made.headers, made.body
+
+    general = outcome(type_encoders={complex: str})
+    assert [outcome(), outcome()] == [general, general]

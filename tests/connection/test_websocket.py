@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from inspect import iscoroutinefunction
 from typing import Any
 
 import pytest
@@ -257,3 +258,38 @@ async def test_a_server_that_cannot_send_a_response_refuses_without() -> None:
     socket, peer = opened()
     await socket.send_denial(Response("no", status_code=403))
     assert [message["type"] for message in peer.heard] == ["websocket.close"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in dir(WebSocket)
+        if name.startswith(("receive_", "send_")) or name in {"accept", "close"}
+    ],
+)
+async def test_what_waits_is_an_async_function(name: str) -> None:
+    assert iscoroutinefunction(getattr(WebSocket, name))
+
+
+@pytest.mark.parametrize("kind", ["text", "bytes", "json", "msgpack"])
+async def test_all_data_goes_through_the_methods_of_a_subclass(kind: str) -> None:
+    calls: list[str] = []
+
+    class Counted(WebSocket):
+        async def receive_data(self, mode: Any = "text") -> Any:
+            calls.append("receive")
+            return await super().receive_data(mode)
+
+        async def send_data(self, data: Any, mode: Any = "text", encoding: str = "utf-8") -> None:
+            calls.append("send")
+            await super().send_data(data, mode, encoding)
+
+    said = says_bytes(b"1") if kind in {"bytes", "msgpack"} else says_text("1")
+    peer = Peer(CONNECT, said, gone_type="websocket.disconnect")
+    socket = Counted(socket_scope(), peer.receive, peer.send)
+    await socket.accept()
+    await getattr(socket, f"send_{kind}")("1")
+    async for _ in getattr(socket, f"iter_{kind}")():
+        peer.left.set()
+    assert calls == ["send", "receive", "receive"]

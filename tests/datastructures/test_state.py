@@ -6,7 +6,9 @@ import copy
 import pickle
 import threading
 import weakref
+from collections import UserDict
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, cast
 
 import pytest
@@ -505,3 +507,39 @@ def test_a_state_is_the_mapping_it_was_made_of(values: dict[str, int]) -> None:
     assert dict(state) == visible
     assert len(state) == len(visible)
     assert all(state[name] == value for name, value in visible.items())
+
+
+def test_what_a_subclass_caches_is_no_part_of_the_data() -> None:
+    class Doubled(State):
+        @cached_property
+        def twice(self) -> int:
+            value: int = self.number * 2
+            return value
+
+    data = {"number": 1}
+    assert Doubled.over(data).twice == 2
+    data["number"] = 5
+    assert (Doubled.over(data).twice, data) == (10, {"number": 5})
+
+
+def test_a_value_hides_no_method_of_a_mixin() -> None:
+    class Audited:
+        def allows(self) -> bool:
+            return False
+
+    class Guarded(Audited, State):
+        pass
+
+    assert Guarded.over({"allows": lambda: True}).allows() is False
+
+
+def test_an_immutable_state_has_no_dictionary_to_write_to() -> None:
+    with pytest.raises(TypeError):
+        vars(ImmutableState({"a": 1}))
+
+
+def test_a_state_may_be_over_any_mapping() -> None:
+    data: Any = UserDict({"a": 1})
+    state = State.over(data)
+    state.b = 2
+    assert (state.a, state.b, data["b"]) == (1, 2, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import pytest
 
@@ -426,3 +426,25 @@ async def test_what_is_being_sent_is_not_interrupted() -> None:
         assert await exchange.body() == b"one"
         assert await exchange.rest() == [LAST]
         assert interrupted == []
+
+
+async def test_a_stream_ends_at_once_although_a_cancellation_was_swallowed_before() -> None:
+    async def chunks() -> AsyncIterator[str]:
+        yield "one"
+        await asyncio.sleep(0)
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().call_soon(task.cancel)
+        with suppress(asyncio.CancelledError):  # as older libraries do, which never uncancel
+            await forever()
+        yield "two"
+        await forever()
+
+    async with (
+        streaming(chunks).lifespan() as lifespan,
+        Exchange(lifespan, "/") as exchange,
+    ):
+        assert b"one" in await exchange.body()
+        assert b"two" in await exchange.body()
+        lifespan.begin_closing()
+        assert await exchange.rest() == [LAST]

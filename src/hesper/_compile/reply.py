@@ -10,8 +10,6 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeAlias, cast
 
-import msgspec
-
 import hesper._late as late
 from hesper._plan.plan import Plan
 from hesper._plan.result import Result
@@ -107,7 +105,7 @@ class Replies:
         self._defaults = defaults
         self._response_class = response_class
         # PERF: not a member of `MediaType`, which takes three times as long to look up.
-        self._media_type = None if media_type is None else str(media_type)
+        self._media_type = None if media_type is None else str.__str__(media_type)
         lines = (*defaults.headers, *defaults.success_headers)
         self.has_validator = any(name in VALIDATORS for name, _ in lines)
 
@@ -132,15 +130,16 @@ class Replies:
             return StreamingReply(response)
         prepared = response.prepare(self._defaults)
         is_conditional = self.has_validator or response.has_validator
-        if not is_conditional and prepared.notes_start:
+        if not is_conditional and getattr(prepared, "notes_start", False):
+            prepared.started = False  # a class of the user's may keep it for several requests
             return prepared
         sending = late.Conditional(prepared) if is_conditional else prepared
         return StreamingReply(sending) if response.streaming else Noting(sending)
 
     def answering(self, status_code: int) -> Replies:
         """Return what makes the replies to an exception: with its status, of any media type."""
-        defaults = msgspec.structs.replace(
-            self._defaults, status_code=status_code, media_type=None, success_headers=()
+        defaults = self._defaults.changed(
+            status_code=status_code, media_type=None, success_headers=()
         )
         return Replies(defaults, self._response_class)
 
@@ -200,7 +199,7 @@ def defaults_of(plan: Plan) -> Defaults:
         defaults = layer_defaults(plan, handler.default_status, handler.media_type)
     else:
         defaults = layer_defaults(plan, 200)
-    return msgspec.structs.replace(defaults, success_headers=tuple(_success_headers(plan)))
+    return defaults.changed(success_headers=tuple(_success_headers(plan)))
 
 
 def _success_headers(plan: Plan) -> Iterator[tuple[bytes, bytes]]:

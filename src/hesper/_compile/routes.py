@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import hesper._late as late
 from hesper._compile.endpoint import build_endpoint, finish_of, recovery_of
@@ -294,10 +294,6 @@ class Missing:
         return self._made[methods]
 
 
-_ANSWERED_OTHERWISE: Final = frozenset({"HEAD", "OPTIONS", None})
-"""The methods whose refusal is not the same as all others'; a websocket has none."""
-
-
 class Refusal:
     """Answers connections to paths that have the same methods, or none; lives as long as its app.
 
@@ -307,26 +303,28 @@ class Refusal:
         sockets: Answers those of websockets.
     """
 
-    __slots__ = ("__weakref__", "_constant", "_methods", "_recovery", "_sockets")
+    __slots__ = ("__weakref__", "_constant", "_is_known", "_methods", "_recovery", "_sockets")
 
     def __init__(self, methods: tuple[str, ...], recovery: Recovery, sockets: Sockets) -> None:
         self._methods = methods
         self._recovery = recovery
         self._sockets = sockets
         self._constant: Prepared | None = None
-        """The response, once it was sent and is known to be always the same."""
+        """The response, once it is known to be always the same."""
+        self._is_known = False
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
-        constant = self._constant
-        if constant is None or scope.get("method") in _ANSWERED_OTHERWISE:
+        constant, method = self._constant, scope.get("method")
+        if constant is None or method is None or (method == "OPTIONS" and self._methods):
             await self._answer(scope, receive, send)
             return
         # PERF: two messages, and nothing that this connection does not need.
         # The header list sent is the connection's own: middleware may edit it.
         headers = constant.headers.copy()
         await send({"type": "http.response.start", "status": constant.status, "headers": headers})
-        await send({"type": "http.response.body", "body": constant.body})
+        body = constant.body if method != "HEAD" else b""
+        await send({"type": "http.response.body", "body": body})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         methods, error = self._methods, _error(self._methods)
@@ -337,8 +335,10 @@ class Refusal:
             response = Response(None, status_code=204, headers={"allow": _allow(methods)})
             await self._recovery.respond(response, scope, receive, send)
         else:
-            if not scope["hesper_app"].exception_observers:
-                self._constant = self._recovery.constant(error, scope)
+            if not self._is_known:
+                self._is_known = True
+                if not scope["hesper_app"].exception_observers:
+                    self._constant = self._recovery.constant(error, scope)
             await self._recovery(error, scope, receive, send)
 
 

@@ -29,7 +29,7 @@ from hesper._signature import MISSING, without_extras
 from hesper._source import Source
 from hesper._types import LIFESPAN_KEY
 from hesper.connection.connection import ASGIConnection
-from hesper.connection.request import RUNNING, body_in_parts, kept_body, read_body
+from hesper.connection.request import FAILED, RUNNING, body_in_parts, kept_body, read_body
 from hesper.datastructures.headers import Headers
 from hesper.datastructures.multi_dict import ImmutableMultiDict
 from hesper.datastructures.query import parse_query_string
@@ -231,7 +231,11 @@ class ValueWriter:
             source.add(f"{body} = {bind('kept_body', kept_body)}(scope, {limit})")
         with source.block("else:"):
             source.add(f"scope['hesper_body'] = {bind('RUNNING', RUNNING)}")
-            source.add(f"{message} = await receive()")
+            with source.block("try:"):
+                source.add(f"{message} = await receive()")
+            with source.block("except BaseException:"):
+                source.add(f"scope['hesper_body'] = {bind('FAILED', FAILED)}")
+                source.add("raise")
             source.add(f"{body} = {message}.get('body')")
             with source.block(f"if {' or '.join(closer)}:"):
                 parts = (

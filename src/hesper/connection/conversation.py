@@ -145,14 +145,15 @@ class Conversation:
         else:
             # PERF: what `receive` does, in one coroutine instead of three.
             interruption.begin()
+            found: Message | None = None
             try:
-                message = await self._receive()
+                found = await self._receive()
             except asyncio.CancelledError:
                 if not interruption.is_alone:
                     raise
-                message = await self._closed_here()
             finally:
                 interruption.end()
+            message = await self._closed_here() if found is None else found
             if message["type"] != "websocket.receive":
                 self._moved(message)
         if message["type"] == "websocket.disconnect":

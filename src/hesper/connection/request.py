@@ -51,7 +51,7 @@ class ClientDisconnect(HesperException):
 class Streamed(enum.Enum):
     """What stands in the scope instead of a body that is not kept."""
 
-    RUNNING = "is being read elsewhere, or receiving it failed"
+    RUNNING = "is being read elsewhere"
     """It is being read; what arrives belongs to whoever reads it."""
     DONE = "has been streamed"
     """All of it has arrived, and was handed out in chunks."""
@@ -64,6 +64,8 @@ class Streamed(enum.Enum):
 # PERF: a member of an enumeration is found by a call, for each body.
 RUNNING: Final = Streamed.RUNNING
 """What stands in the scope while the body is read."""
+FAILED: Final = Streamed.FAILED
+"""What stands there when it could not be read to its end."""
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int | None) -> bytes:
@@ -85,7 +87,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int | None) -> bytes:
     try:
         message = await receive()
     except BaseException:
-        scope["hesper_body"] = Streamed.FAILED
+        scope["hesper_body"] = FAILED
         raise
     # PERF: most bodies come in one message; only the others have their length looked up.
     body: bytes | None = message.get("body")
@@ -113,7 +115,7 @@ async def body_in_parts(
     try:
         return b"".join([chunk async for chunk in _chunks(scope, receive, limit, message)])
     except BaseException:
-        scope["hesper_body"] = Streamed.FAILED
+        scope["hesper_body"] = FAILED
         raise
 
 
@@ -151,7 +153,7 @@ async def _streamed(scope: Scope, receive: Receive, limit: int | None) -> AsyncI
         scope["hesper_body"] = Streamed.DONE
     finally:
         if scope["hesper_body"] is Streamed.RUNNING:
-            scope["hesper_body"] = Streamed.FAILED
+            scope["hesper_body"] = FAILED
         if (read := scope.get("hesper_body_read")) is not None:
             read.set()
 

@@ -57,22 +57,8 @@ class _Method:
         raise AttributeError(f"{type(state).__name__} has a method of that name")
 
 
-def _guard(cls: type[ImmutableState], attributes: Mapping[str, object]) -> None:
-    """Let values come before the defaults of a class, and behind its methods."""
-    for name, value in list(attributes.items()):
-        if name.startswith(("__", "_abc_")) or isinstance(value, (_Default, _Method)):
-            continue
-        if not hasattr(type(value), "__get__"):
-            setattr(cls, name, _Default(name, value))
-        elif not hasattr(type(value), "__set__"):
-            setattr(cls, name, _Method(value))
-
-
 class ImmutableState(Mapping[str, Any]):
     """A state that can be read and refuses every write.
-
-    PERF: its data are its `__dict__`, too, so that reading an attribute is what it is with any
-    object; `__getattr__` is there for what is missing.
 
     It lives as long as whoever holds it. Made by the constructor it owns its data; made by
     `over` it shares them.
@@ -82,13 +68,15 @@ class ImmutableState(Mapping[str, Any]):
         deep_copy: Copy the values deeply, now and in every `copy()`.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_data", "_deep_copy")
+    __slots__ = ("__weakref__", "_data", "_deep_copy")
     _data: _Data
     _deep_copy: bool
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        _guard(cls, vars(cls))
+        for name, value in list(vars(cls).items()):
+            if not name.startswith("__") and not hasattr(type(value), "__get__"):
+                setattr(cls, name, _Default(name, value))
 
     def __new__(cls, *_args: object, **_options: object) -> Self:
         """Return an empty state, which a subclass's constructor may use before it calls ours."""
@@ -115,7 +103,8 @@ class ImmutableState(Mapping[str, Any]):
             data: The values by name.
         """
         state = object.__new__(cls)
-        object.__setattr__(state, "__dict__", data)
+        if cls is State and isinstance(data, dict):
+            object.__setattr__(state, "__dict__", data)
         object.__setattr__(state, "_data", data)
         object.__setattr__(state, "_deep_copy", False)
         return state
@@ -166,7 +155,8 @@ class ImmutableState(Mapping[str, Any]):
     __hash__ = None  # type: ignore[assignment]  # the data may change.
 
     def __dir__(self) -> list[str]:
-        return sorted(name for name in object.__dir__(self) if not _is_reserved(name))
+        names = {*object.__dir__(self), *self}
+        return sorted(name for name in names if not _is_reserved(name))
 
     def __repr__(self) -> str:
         # Names only: values are of any size, and may be secret.
@@ -207,11 +197,11 @@ class ImmutableState(Mapping[str, Any]):
         return copied
 
 
-_guard(ImmutableState, {**vars(Mapping), **vars(ImmutableState)})
-
-
 class State(ImmutableState, MutableMapping[str, Any]):
     """A state that can be read and written, safe between threads as a dictionary is.
+
+    PERF: the data of one that is of no subclass are its `__dict__`, too, so that an attribute is
+    read as any object's is; `__getattr__` is there for what is missing.
 
     It lives as long as whoever holds it. Subclasses may annotate attributes, give them defaults,
     and define methods and properties.
@@ -221,7 +211,7 @@ class State(ImmutableState, MutableMapping[str, Any]):
         deep_copy: Copy the values deeply, now and in every `copy()`.
     """
 
-    __slots__ = ()
+    __slots__ = ("__dict__",)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if _is_of_class(self, name, "__set__"):
@@ -280,7 +270,11 @@ class State(ImmutableState, MutableMapping[str, Any]):
             self._data.pop(name, None)
 
 
-_guard(State, {**vars(MutableMapping), **vars(State)})
+# A value under the name of a method, which items may have, must not hide it.
+for _name in dir(State):
+    if not _name.startswith("_"):
+        _function = next(vars(kind)[_name] for kind in State.__mro__ if _name in vars(kind))
+        setattr(State, _name, _Method(_function))
 
 
 def _is_reserved(name: object) -> bool:

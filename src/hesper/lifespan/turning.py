@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from contextlib import suppress
+from itertools import count
 from typing import Self, TypeVar
 from weakref import WeakMethod
 
@@ -44,8 +45,8 @@ class Turning:
     """How far it has come."""
     loop: asyncio.AbstractEventLoop | None
     """The loop it runs on, once it has been started."""
-    arrivals: int
-    """How many connections have come so far; one that an app hands to itself again counts twice."""
+    arrivals: Iterator[int]
+    """The numbers of the connections to come; one that an app hands to itself again takes two."""
     in_flight: dict[int, Scope]
     """The scopes of the connections that are being served, by the number of their arrival."""
     turn: Closing
@@ -56,7 +57,7 @@ class Turning:
     def __init__(self, drain_timeout: float) -> None:
         self.phase = Phase.NEW
         self.loop = None
-        self.arrivals = 0
+        self.arrivals = count()
         self.in_flight = {}
         self.turn = Closing()
         self.drain_timeout = drain_timeout

@@ -46,6 +46,13 @@ _Plain: TypeAlias = tuple[RawHeaders, Callable[[Any], bytes]]
 
 _BYTES: Final = (bytes, bytearray, memoryview)
 
+_KINDS: Final[Mapping[object, str]] = {
+    **{str(usual): str(usual) for usual in (MediaType.TEXT, MediaType.HTML, MediaType.JSON)},
+    **dict.fromkeys((dict, list, bool, int, float), str(MediaType.JSON)),
+    str: str(MediaType.TEXT),
+}
+"""The media type of content, by what is said of it, or by its class if nothing is."""
+
 
 class Defaults(msgspec.Struct, frozen=True, weakref=True):
     """What a route says about its responses, wherever they say nothing themselves.
@@ -72,8 +79,13 @@ class Defaults(msgspec.Struct, frozen=True, weakref=True):
     plain: dict[object, _Plain] = msgspec.field(default_factory=dict)
     """What is sent of content about which nothing is said, by media type or by class.
 
-    It is filled when the first such response is sent, and stays empty if its head is not constant.
+    It is filled by the first response of a kind, unless its head is not constant. A copy of these
+    defaults has one of its own.
     """
+
+    def changed(self, **fields: Any) -> Defaults:
+        """Return a copy with other values of *fields*."""
+        return msgspec.structs.replace(self, plain={}, **fields)
 
 
 DEFAULTS: Final = Defaults()
@@ -101,9 +113,10 @@ class Prepared:
     """Whether sending has begun, so that no other response can be sent in its place."""
 
     def __init_subclass__(cls) -> None:
-        """Take for granted that a `__call__` of its own notes nothing."""
-        if "__call__" in vars(cls) and "notes_start" not in vars(cls):
-            cls.notes_start = False
+        """Take for granted that a `__call__` of another class's notes nothing."""
+        if "notes_start" not in vars(cls):
+            owner = next(base for base in cls.__mro__ if "__call__" in vars(base))
+            cls.notes_start = owner is not cls and getattr(owner, "notes_start", False)
 
     def __init__(self, status: int, headers: RawHeaders, body: bytes = b"") -> None:
         self.started = False
@@ -308,8 +321,10 @@ class Response(Generic[ContentT]):
             and self.encoding == "utf-8"
         ):
             # PERF: most responses say nothing but their content, and those of a kind have one head.
-            plain = defaults.plain or _filled(defaults)
-            known = plain.get(self.media_type or defaults.media_type or type(content))
+            kind: object = self.media_type
+            if kind is None:
+                kind = type(content) if defaults.media_type is None else defaults.media_type
+            known = defaults.plain.get(kind) or _plain(defaults, kind)
             if known is not None and not isinstance(content, _BYTES):
                 head, encode = known
                 try:
@@ -441,20 +456,19 @@ class Response(Generic[ContentT]):
             await self.background()
 
 
-def _filled(defaults: Defaults) -> dict[object, _Plain]:
-    """Fill `plain`, if there is anything to fill it with, and return it."""
-    is_constant = all(cookie.expires is None for cookie in defaults.cookies)
+def _plain(defaults: Defaults, kind: object) -> _Plain | None:
+    """Return what is sent of content of one kind, and keep it; None if that is not constant."""
+    media_type = _KINDS.get(kind)
     status = defaults.status_code
-    if is_constant and 100 <= status <= 599 and status not in WITHOUT_BODY:
-        nothing_said: Response[Any] = Response(None)
-        for media_type, kinds, encode in (
-            (MediaType.TEXT, (str,), str.encode),
-            (MediaType.HTML, (), str.encode),
-            (MediaType.JSON, (dict, list, bool, int, float), defaults.encode_json),
-        ):
-            known = nothing_said.header_lines(defaults, media_type), encode
-            defaults.plain.update(dict.fromkeys((str(media_type), *kinds), known))
-    return defaults.plain
+    if media_type is None or status in WITHOUT_BODY or not 100 <= status <= 599:
+        return None
+    if any(cookie.expires is not None for cookie in defaults.cookies):
+        return None
+    nothing_said: Response[Any] = Response(None)
+    encode = defaults.encode_json if media_type == MediaType.JSON else str.encode
+    known = nothing_said.header_lines(defaults, media_type), encode
+    defaults.plain[kind] = known
+    return known
 
 
 def _cookies(cookies: Mapping[str, str] | Sequence[late.Cookie] | None) -> list[late.Cookie]:

@@ -266,6 +266,8 @@ class PreparedStream(Prepared):
                     return False
                 if closing.has_come:
                     break
+                if self._waiting is not None:
+                    self._waiting.renew()
         except asyncio.CancelledError:
             if self._waiting is None or not self._waiting.is_alone:
                 raise
