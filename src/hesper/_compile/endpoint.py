@@ -36,10 +36,14 @@ from hesper.datastructures.headers import CONTENT_LENGTHS
 from hesper.enums import MediaType
 from hesper.handlers.http import HTTPRouteHandler
 from hesper.layer import changes_of
-from hesper.response.response import Response
+from hesper.response.response import Prepared, Response
 
-TAKEN: Final = ("endpoint", "scope", "receive", "send", "error", "Exception", "len")
+TAKEN: Final = ("endpoint", "scope", "receive", "send", "error", "Exception", "len", "type")
 """Names that the text of an endpoint uses as they are."""
+
+
+_CONTENT: Final = frozenset({Result.TEXT, Result.RAW, Result.DATA})
+"""Results that are content, and never a response."""
 
 
 class EndpointWriter:
@@ -53,7 +57,7 @@ class EndpointWriter:
         self._plan = plan
         self._source = Source("async def endpoint(scope, receive, send):", TAKEN)
         replies = replies_of(plan)
-        self._to_response = replies.response
+        self._replies = replies
         self._to_reply = replies.hooked_reply if plan.after_request else replies.reply
         self._static = _is_static(plan, replies)
         self._has_replies = not self._static or bool(plan.before_request)
@@ -112,7 +116,23 @@ class EndpointWriter:
         with ExitStack() as blocks:
             if due:
                 blocks.enter_context(self._source.block(f"if {' and '.join(due)}:"))
-            self._source.add(f"await {self._reply}(scope, receive, send)")
+            self._write_sending()
+
+    def _write_sending(self) -> None:
+        source, reply = self._source, self._reply
+        call = f"await {reply}(scope, receive, send)"
+        if "HEAD" in self._plan.methods:  # which a reply knows how to answer
+            source.add(call)
+            return
+        # PERF: what `Prepared` does, without a coroutine more.
+        with source.block(f"if type({reply}) is {source.bind('Prepared', Prepared)}:"):
+            source.add(f"{reply}.started = True")
+            status, headers = f"{reply}.status", f"{reply}.headers"
+            start = f"{{'type': 'http.response.start', 'status': {status}, 'headers': {headers}}}"
+            source.add(f"await send({start})")
+            source.add(f"await send({{'type': 'http.response.body', 'body': {reply}.body}})")
+        with source.block("else:"):
+            source.add(call)
 
     def _write_recovery(self) -> None:
         source = self._source
@@ -159,17 +179,17 @@ class EndpointWriter:
         nothing = self._static and self._plan.result is Result.NOTHING
         self._source.add(text if nothing else f"{self._result} = {text}")
         if not self._static:
-            self._write_reply(blocks)
+            self._write_reply(blocks, is_known=self._plan.result in _CONTENT)
         elif not nothing:
             encode = self._source.bind("encode", encoder_of(self._plan))
             self._source.add(f"{self._encoded} = {encode}({self._result})")
 
-    def _write_reply(self, blocks: ExitStack) -> None:
+    def _write_reply(self, blocks: ExitStack, *, is_known: bool = False) -> None:
+        """Write what makes a reply of a result, whose type may be known to be no response's."""
         source, plan = self._source, self._plan
         if plan.after_request:
             self._calls.prepare(plan.after_request, blocks)
-            to_response = source.bind("to_response", self._to_response)
-            source.add(f"{self._result} = {to_response}({self._result})")
+            source.add(f"{self._result} = {self._response(is_known=is_known)}")
             for hook in plan.after_request:
                 text = self._calls.hook(hook, hook.name, (self._result,))
                 source.add(f"{self._result} = {text}")
@@ -177,6 +197,15 @@ class EndpointWriter:
         if self._has_exits:
             with source.block(f"if {self._reply}.streaming:"):
                 source.add(f"await {self._reply}(scope, receive, send)")
+
+    def _response(self, *, is_known: bool) -> str:
+        """Return the expression of the response that hooks are given."""
+        bind, replies = self._source.bind, self._replies
+        if not is_known or self._plan.outbound is not None:
+            return f"{bind('to_response', replies.response)}({self._result})"
+        made = bind("response_class", replies.response_class)
+        said = f", media_type={replies.media_type!r}" if replies.media_type is not None else ""
+        return f"{made}({self._result}{said})"
 
     def _write_static_response(self) -> None:
         source, plan = self._source, self._plan

@@ -79,15 +79,21 @@ class Replies:
     __slots__ = (
         "__weakref__",
         "_defaults",
-        "_media_type",
         "_outbound",
-        "_response_class",
         "_transfer",
         "has_validator",
+        "media_type",
+        "response_class",
     )
 
     has_validator: bool
     """Whether conditional requests are answered by what the route says, such as its `etag`."""
+
+    media_type: str | None
+    """The media type of plain results; `None` lets them decide."""
+
+    response_class: type[Response[Any]]
+    """The class of the response that a plain result becomes."""
 
     def __init__(
         self,
@@ -103,9 +109,10 @@ class Replies:
         if loose and outbound is not None and outbound.transfer is not None:
             self._transfer = outbound.loosely
         self._defaults = defaults
-        self._response_class = response_class
+        self.response_class = response_class
+        said = media_type or defaults.media_type
         # PERF: not a member of `MediaType`, which takes three times as long to look up.
-        self._media_type = None if media_type is None else str.__str__(media_type)
+        self.media_type = None if said is None else str.__str__(said)
         lines = (*defaults.headers, *defaults.success_headers)
         self.has_validator = any(name in VALIDATORS for name, _ in lines)
 
@@ -117,10 +124,10 @@ class Replies:
             return cast("ASGIApp", result)
         if self._transfer is not None:
             result = self._transfer(result)
-        media_type = self._media_type or self._defaults.media_type
+        media_type = self.media_type
         if result is None and media_type is None:
             media_type = MediaType.JSON
-        return self._response_class(result, media_type=media_type)
+        return self.response_class(result, media_type=media_type)
 
     def reply(self, result: Any) -> Reply:
         """Return the reply that a handler's result stands for."""
@@ -141,7 +148,7 @@ class Replies:
         defaults = self._defaults.changed(
             status_code=status_code, media_type=None, success_headers=()
         )
-        return Replies(defaults, self._response_class)
+        return Replies(defaults, self.response_class)
 
     @property
     def constant_head(self) -> bool:
