@@ -69,4 +69,4 @@ _HOME: Final = {
     "own_options_of": "hesper.config.app",
 }
 
-__getattr__, __dir__ = lazy(__name__, _HOME)
+__getattr__, __dir__ = lazy(globals(), _HOME)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
+from importlib import import_module
 
 
 def lazy(
-    module: str, homes: Mapping[str, str]
+    module: dict[str, object], homes: Mapping[str, str]
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """Return the `__getattr__` and the `__dir__` of *module*.
+    """Return the `__getattr__` and the `__dir__` of a module.
 
     Type checkers read a stub beside it.
 
     Args:
-        module: The module's name.
+        module: The module's `globals()`, into which what is found is written: `sys.modules` may
+            know another module by its name, or none.
         homes: Where each name is defined, by name.
     """
 
@@ -22,13 +23,13 @@ def lazy(
         try:
             home = homes[name]
         except KeyError:
-            raise AttributeError(f"module {module!r} has no attribute {name!r}") from None
-        __import__(home)
-        value: object = getattr(sys.modules[home], name)
-        setattr(sys.modules[module], name, value)  # found without this function from now on
+            problem = f"module {module['__name__']!r} has no attribute {name!r}"
+            raise AttributeError(problem) from None
+        value: object = getattr(import_module(home), name)
+        module[name] = value  # found without this function from now on
         return value
 
     def __dir__() -> list[str]:  # noqa: N807
-        return sorted({*vars(sys.modules[module]), *homes})
+        return sorted({*module, *homes})
 
     return __getattr__, __dir__

@@ -32,4 +32,4 @@ _HOME: Final = {
 
 __all__ = tuple(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
-__getattr__, __dir__ = lazy(__name__, _HOME)
+__getattr__, __dir__ = lazy(globals(), _HOME)
