@@ -15,6 +15,7 @@ from hesper._plan.plan import Plan
 from hesper._signature import described
 from hesper._types import ASGIApp, Message, Middleware, Receive, Scope, Send
 from hesper.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from hesper.response.headers import VALIDATORS
 from hesper.response.response import Prepared, Response
 
 
@@ -229,9 +230,26 @@ def _function(plan: Plan) -> str:
 
 
 def _target(plan: Plan) -> Target:
+    _load(plan)
     target = Target(_not_yet, parameter_names(plan), plan.option("opt"))
     target.endpoint = Deferred(plan, target)
     return target
+
+
+def _load(plan: Plan) -> None:
+    """Load what serves a route of its kind, and not every one.
+
+    No request may be the first to need a file: the deployment may be another one by then.
+    """
+    if plan.scope_type != "http":
+        _ = late.build_websocket, late.build_asgi, late.socket_recovery_of
+    if plan.middleware:
+        _ = late.selective
+    if plan.option("when_disconnected") == "cancel":
+        _ = late.ended_when_gone
+    tagged = (name.encode() in VALIDATORS for name in plan.option("response_headers"))
+    if plan.option("etag") is not None or any(tagged):
+        _ = late.Conditional, late.refuse_unmatched
 
 
 def parameter_names(plan: Plan) -> tuple[str, ...]:

@@ -35,7 +35,6 @@ from hesper._signature import (
     SignatureParameter,
     described,
     members,
-    read_signature,
     without_extras,
 )
 from hesper._types import Empty, TypeDecodersSequence
@@ -169,33 +168,6 @@ class Reading(msgspec.Struct, frozen=True):
         )
 
 
-def arguments_of(
-    function: Callable[..., Any],
-    reading: Reading,
-    given: int = 0,
-    lifetime: Lifetime = Lifetime.CALL,
-    *,
-    is_late: bool = False,
-) -> tuple[Argument, ...]:
-    """Return the arguments of *function*.
-
-    Args:
-        function: A handler, provider, guard or hook.
-        reading: The route it is called on.
-        given: How many leading arguments its caller passes by position.
-        lifetime: How long what it makes lives: what outlives connections takes nothing from one.
-        is_late: Whether it is called when the handler's call has ended: it takes dependencies and
-            reserved names, and keeps its other defaults.
-
-    Raises:
-        UnclearArgument: The source of an argument cannot be told.
-        UnreadableSignature: The signature cannot be read.
-    """
-    return read_arguments(
-        read_signature(function), function, reading, given, lifetime, is_late=is_late
-    )
-
-
 def read_arguments(
     signature: Signature,
     function: Callable[..., Any],
@@ -205,7 +177,20 @@ def read_arguments(
     *,
     is_late: bool,
 ) -> tuple[Argument, ...]:
-    """Return the arguments of *function*, whose *signature* is known; see `arguments_of`."""
+    """Return the arguments of *function*.
+
+    Args:
+        signature: What it takes.
+        function: A handler, provider, guard or hook.
+        reading: The route it is called on.
+        given: How many leading arguments its caller passes by position.
+        lifetime: How long what it makes lives: what outlives connections takes nothing from one.
+        is_late: Whether it is called when the handler's call has ended: it takes dependencies and
+            reserved names, and keeps its other defaults.
+
+    Raises:
+        UnclearArgument: The source of an argument cannot be told.
+    """
     owner = described(function)
     read: list[Argument] = []
     for index, parameter in enumerate(signature.parameters):
@@ -317,6 +302,8 @@ def _reserved(parameter: SignatureParameter, reading: Reading, owner: str) -> Ar
             f"{owner} takes {name!r}, which a {reading.scope_type} route does not have; "
             f"take {instead!r} instead"
         )
+    if source is Source.COOKIES:
+        _ = late.parse_cookie_header  # loaded now: no request may be the first to need it
     annotation = Any if parameter.annotation is MISSING else parameter.annotation
     if source is Source.STATE and not _is_state(annotation):
         raise UnclearArgument(
@@ -470,6 +457,8 @@ def _from_request(
             f"cannot be read from a {source.value}"
             f"{late.or_dependency(parameter, reading.dependencies)}"
         )
+    if source is Source.COOKIE_PARAMETER:
+        _ = late.parse_cookie_header  # loaded now: no request may be the first to need it
     where = f"{name!r} of {owner}"
     annotation = constrained(annotation, declaration, where)
     if not marks.skip_validation:

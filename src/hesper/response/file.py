@@ -12,6 +12,7 @@ from io import FileIO
 from typing import Final, Literal
 from urllib.parse import quote
 
+import hesper._late as late
 from hesper._types import RawHeaders, Receive, Scope, Send
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
 from hesper.concurrency import in_thread
@@ -32,6 +33,10 @@ _NOT_THERE: Final = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EISDIR}
 )
 """What the system says of paths that lead to no file that can be read."""
+
+
+# A file has validators, and no request may be the first to need what judges by them.
+_ = late.Conditional
 
 
 class File(Response[None]):
