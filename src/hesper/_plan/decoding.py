@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections import ChainMap
+from collections.abc import Callable, Hashable, MutableMapping
+from itertools import chain
+from types import GenericAlias, UnionType
 from typing import Any, TypeAlias
 
 from hesper._plan.annotations import UnclearArgument
@@ -23,7 +26,14 @@ class Decoding:
     __slots__ = ("__weakref__", "_made")
 
     def __init__(self) -> None:
-        self._made: dict[Hashable, Decoder] = {}
+        self._made: MutableMapping[Hashable, tuple[Decoder, object]] = {}
+        """Each decoder, with what is kept alive because it is known by its identity."""
+
+    def copy(self) -> Decoding:
+        """Return the same decoders for an app that overrides this one, and adds its own."""
+        copied = Decoding()
+        copied._made = ChainMap({}, self._made)
+        return copied
 
     def of(
         self, make: MakeDecoder, annotation: Any, type_decoders: TypeDecodersSequence
@@ -38,16 +48,13 @@ class Decoding:
         Raises:
             ImproperlyConfiguredException: Values of that type cannot be decoded.
         """
-        # Unions of another order are equal, but need not be decoded alike.
-        shown = "" if isinstance(annotation, type) else repr(annotation)
-        place = (make, annotation, shown, type_decoders)
-        try:
-            known = self._made.get(place)
-        except TypeError:  # metadata, or a decoder, that has no hash
-            return make(annotation, type_decoders)
+        # What is equal need not be the same: decoders, classes and metadata are the users' own.
+        parts = tuple(chain.from_iterable(type_decoders))
+        place = (make, _likeness(annotation), *map(id, parts))
+        known = self._made.get(place)
         if known is None:
-            known = self._made[place] = make(annotation, type_decoders)
-        return known
+            known = self._made[place] = make(annotation, type_decoders), (annotation, parts)
+        return known[0]
 
     def check_value(self, annotation: Any, type_decoders: TypeDecodersSequence, where: str) -> None:
         """Check that a value can be made of text.
@@ -91,3 +98,12 @@ class Decoding:
             self.of(make, annotation, type_decoders)
         except ImproperlyConfiguredException as error:
             raise UnclearArgument(f"{where}: {error.detail}") from None
+
+
+def _likeness(annotation: Any) -> Hashable:
+    """Return what is equal for annotations that say the same of the same objects, in one order."""
+    if type(annotation) is UnionType:
+        return UnionType, *map(_likeness, annotation.__args__)
+    if type(annotation) is GenericAlias:
+        return id(annotation.__origin__), *map(_likeness, annotation.__args__)
+    return id(annotation)

@@ -74,9 +74,9 @@ class Lasting:
         self.decoding = decoding or Decoding()
         self.is_overridden = is_overridden
         """Whether what stands in for a class need not be one."""
-        # Guards, hooks and handlers of exceptions go by identity, as equal ones are not the same;
-        # the layers keep them alive.
-        self.suiting: dict[Hashable, bool] = {}
+        # Guards, hooks and handlers of exceptions go by identity, as equal ones are not the same:
+        # what is kept here holds them, so that no other can come to have the same one.
+        self.suiting: dict[Hashable, tuple[Callable[..., Any], bool]] = {}
         """By exception handler and type of connection: whether the one is for the other."""
         self.read: dict[Hashable, Step] = {}
         """By callable and likeness of the route: its arguments, before they are resolved."""
@@ -85,7 +85,7 @@ class Lasting:
 
     def copy(self) -> Lasting:
         """Return the same providers for an app that overrides some."""
-        return Lasting(self._steps, self.decoding, is_overridden=True)
+        return Lasting(self._steps, self.decoding.copy(), is_overridden=True)
 
     def shared(self, step: Step) -> Step:
         """Return the first step like *step*."""
@@ -197,11 +197,16 @@ class Graph:
         scope_type, known = self._reading.scope_type, self._lasting.suiting
         place = (id(handler), scope_type)
         if place not in known:
-            known[place] = suits(handler, scope_type)
-        return known[place]
+            known[place] = handler, suits(handler, scope_type)
+        return known[place][1]
 
     def _once(self, what: Hashable, read: Callable[[], Step]) -> Step:
-        """Return what *read* reads; it is read once for all routes that are alike."""
+        """Return what *read* reads; it is read once for all routes that are alike.
+
+        Args:
+            what: What is read, by `id` too, if the step that is read holds it.
+            read: Reads it.
+        """
         if self._likeness is None:
             self._likeness = self._reading.likeness
         place = (what, self._likeness)
