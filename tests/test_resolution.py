@@ -61,7 +61,8 @@ def test_a_branch_and_a_handler_come_to_what_the_whole_chain_comes_to(
 def test_handlers_that_say_nothing_share_what_they_inherit() -> None:
     branch = Branch((Router(tags=["a"], guards=[guard]),))
     one, other = branch.resolve(get("/one")), branch.resolve(post("/other", name="other"))
-    assert options_of(one) is options_of(other)
+    of_one, of_other = options_of(one), options_of(other)
+    assert all(of_one[name] is of_other[name] for name in RULES if name != "opt")
     assert (one.path, other.path, other.name) == ("/one", "/other", "other")
 
 
@@ -158,3 +159,50 @@ def test_a_subclass_without_options_takes_those_of_its_base() -> None:
         pass
 
     assert plain("/path", status_code=201).status_code == 201
+
+
+def test_the_attributes_of_a_decorators_class_say_nothing() -> None:
+    class audited(get):
+        name = "audited"
+        opt = {"role": "admin"}
+        status_code = 201
+        guards = (guard,)
+
+    handler = audited("/path")
+    assert changes_of(handler) == {}
+    resolved: Any = resolve([Router(opt={"app": 1}), handler])
+    assert (resolved.name, resolved.status_code) == (None, None)
+    assert (resolved.opt, resolved.guards) == ({"app": 1}, ())
+    passed: Any = resolve([Router(opt={"app": 1}), audited("/path", name="own", opt={"own": 2})])
+    assert (passed.name, passed.opt) == ("own", {"app": 1, "own": 2})
+
+
+def test_the_attributes_of_a_mixin_say_nothing() -> None:
+    class Marked:
+        tags = ("marked",)
+
+    class marked(Marked, get):
+        pass
+
+    assert resolve([Router(tags=["a"]), marked()]).tags == ("a",)
+
+
+def test_the_attributes_of_a_decorator_that_is_a_dataclass_say_nothing() -> None:
+    @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+    class levelled(get):
+        opt = {"role": "admin"}
+        level: int = 1
+
+    assert resolve([Router(opt={"app": 1}), levelled()]).opt == {"app": 1}
+
+
+@pytest.mark.parametrize("above", [{}, {"opt": {"a": 1}}], ids=["none", "above"])
+@pytest.mark.parametrize("own", [{}, {"opt": {"b": 2}}], ids=["none", "own"])
+def test_every_route_has_an_opt_of_its_own(above: dict[str, Any], own: dict[str, Any]) -> None:
+    branch, handler = Branch((Router(**above),)), get("/", **own)
+    one, other = branch.resolve(handler), branch.resolve(handler)
+    vars(one)["opt"]["seen"] = 1
+    expected = {**above.get("opt", {}), **own.get("opt", {})}
+    assert other.opt == expected
+    assert branch.resolve(handler).opt == expected
+    assert Branch(()).resolve(get()).opt == {}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hesper._merge import UNSET, Change
-from hesper.layer import RULES, Layer, LayerT, changes_of
+from hesper.layer import RULES, Layer, LayerT, changes_of, shadowed_of
 
 
 class Branch:
@@ -40,7 +40,8 @@ class Branch:
     def resolve(self, innermost: LayerT) -> LayerT:
         """Return a copy of a layer below, of which every option is resolved.
 
-        It holds what it says itself, and shares the rest with the others of the branch.
+        It holds what it says itself, and shares the rest with the others of the branch: but for
+        `opt`, into which whoever has the handler may write.
         """
         resolved = object.__new__(type(innermost))
         own = vars(resolved)
@@ -50,6 +51,9 @@ class Branch:
         for name, change in changes_of(innermost).items():
             outer = self._folded.get(name)
             own[name] = (change if outer is None else RULES[name].combine(outer, change)).value
+        for name in RULES.keys() & shadowed_of(type(innermost)):
+            own.setdefault(name, self._options[name])
+        own["opt"] = dict(option_of(resolved, "opt"))
         return resolved
 
 

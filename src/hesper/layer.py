@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, Final, Literal, Protocol, Self, TypeAlias, TypeVar
 
 import msgspec
 
@@ -355,6 +355,7 @@ class Layer:
     """Security requirements of the route in the OpenAPI document, of which a client meets one."""
 
     _names = frozenset[str]()
+    _shadowed: ClassVar[Mapping[str, Any] | None] = None
 
     def __new__(cls, *_positional: object, **options: object) -> Self:
         """Refuse unknown keywords with the name that was probably meant."""
@@ -430,7 +431,9 @@ def sparse(kind: type[LayerT]) -> type[LayerT]:
     def init(layer: LayerT, *given: Any, **said: Any) -> None:
         if len(given) > len(by_position) or not said.keys().isdisjoint(by_position[: len(given)]):
             construct(layer, *given, **said)  # raises what a wrong call raises
-        vars(layer).update(zip(by_position, given, strict=False), **said)
+        own = vars(layer)
+        own.update(shadowed_of(type(layer)))
+        own.update(zip(by_position, given, strict=False), **said)
         layer.__post_init__()
 
     type.__setattr__(kind, "__init__", init)
@@ -442,6 +445,27 @@ def _fields_of(kind: type[Layer]) -> Collection[str]:
     if not vars(kind).get("_names"):
         kind._names = frozenset(field.name for field in fields(kind))
     return kind._names
+
+
+def shadowed_of(kind: type[Layer]) -> Mapping[str, Any]:
+    """Return the defaults of the fields that a class has attributes of its own instead of.
+
+    An attribute says nothing, as only what is passed does: so layers of the class hold the defaults
+    of these fields. They are found once, and kept on the class.
+    """
+    shadowed: Mapping[str, Any] | None = vars(kind).get("_shadowed")
+    if shadowed is None:
+        attributes: dict[str, Any] = {}
+        for source in reversed(kind.__mro__):
+            attributes.update(vars(source))
+        declared = {field.name: field.default for field in fields(kind)}
+        standing = {**declared, **{name: vars(Layer)[name] for name in RULES}}
+        shadowed = kind._shadowed = {
+            name: default
+            for name, default in declared.items()
+            if attributes.get(name, standing[name]) is not standing[name]
+        }
+    return shadowed
 
 
 def changes_of(layer: Layer) -> Mapping[str, Change]:
