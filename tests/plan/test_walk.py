@@ -85,3 +85,22 @@ def test_handlers_that_are_no_list_are_a_problem() -> None:
     assert walk.problems == [
         "router /app: route_handlers takes a list, not leaf (function); write [leaf]"
     ]
+
+
+def test_a_controller_that_answers_any_attribute_keeps_its_routes() -> None:
+    class Permissive(Books):
+        def __getattr__(self, _name: str) -> Any:
+            return lambda: None
+
+    class Prefixed(Router):
+        def __getattr__(self, _name: str) -> Any:
+            return lambda: None
+
+    routes, problems = walked(Permissive(), Prefixed("/r", [leaf]))
+    assert problems == []
+    assert [str(declared.path) for declared in routes] == [
+        "/books/base",
+        "/books",
+        "/books/{page:int}",
+        "/r/leaf",
+    ]

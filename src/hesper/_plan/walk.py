@@ -81,11 +81,7 @@ class Walk:
         self, items: Sequence[Any], branch: Branch, paths: tuple[str, ...]
     ) -> Iterator[DeclaredRoute]:
         for item in items:
-            if declared := declarations(item):
-                yield from self._handlers(item, declared, branch, paths)
-            elif isinstance(item, BaseRouteHandler) and item.hands_to is not None:
-                yield from self._handlers(item.hands_to, (item,), branch, paths)
-            elif isinstance(item, Router):
+            if isinstance(item, Router):
                 yield from self._router(item, branch, paths)
             elif isinstance(item, Controller):
                 yield from self._controller(item, branch, paths)
@@ -93,6 +89,10 @@ class Walk:
                 instance = self._instance(item)
                 if instance is not None:
                     yield from self._controller(instance, branch, paths)
+            elif isinstance(item, BaseRouteHandler) and item.hands_to is not None:
+                yield from self._handlers(item.hands_to, (item,), branch, paths)
+            elif declared := declarations(item):  # which instances may answer as they like
+                yield from self._handlers(item, declared, branch, paths)
             else:
                 self.problems.append(f"{branch.layers[-1].label}: {_not_routable(item)}")
 
