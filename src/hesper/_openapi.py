@@ -6,9 +6,8 @@ Only who asks for a document, or configures it, imports what it takes to have on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
-
-import msgspec
 
 from hesper.enums import MediaType
 
@@ -19,7 +18,8 @@ class DocumentConfig:
     __slots__ = ("__weakref__",)
 
 
-class ResponseSpec(msgspec.Struct, frozen=True, eq=False, weakref=True):
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+class ResponseSpec:
     """A response that the handler's annotation does not tell; never changes."""
 
     data_container: Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import gc
 import os
@@ -859,3 +860,13 @@ def test_wrong_use_is_an_error_at_once(
     said = {"title": "T", "version": "1"} if call is OpenAPIConfig else {}
     with pytest.raises(TypeError, match=message):
         call(**said, **options)
+
+
+def test_a_response_spec_is_a_dataclass_that_never_changes() -> None:
+    spec: Any = ResponseSpec(Book, description="Later.")
+    changed = dataclasses.replace(spec, description="Now.")
+    assert (changed.data_container, changed.description) == (Book, "Now.")
+    assert weakref.ref(spec)() is not None
+    assert spec != ResponseSpec(Book, description="Later.")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        spec.description = "Now."
