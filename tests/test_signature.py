@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -360,3 +361,20 @@ def test_messages_name_a_callable_by_module_and_name() -> None:
         def __call__(self) -> None: ...
 
     assert described(Local()).endswith("Local")
+
+
+def test_defaults_that_are_more_than_the_parameters_are_read_as_inspect_reads_them() -> None:
+    def function(number: int) -> None: ...
+
+    function.__defaults__ = (1, 2)
+    (found,) = inspect.signature(function).parameters.values()
+    (parameter,) = read_signature(function).parameters
+    assert (parameter.name, parameter.default) == ("number", found.default)
+
+
+def test_defaults_by_name_of_what_is_not_passed_by_name_alone_count_for_nothing() -> None:
+    def function(number: int, *, flag: bool) -> None: ...
+
+    function.__kwdefaults__ = {"number": 1, "flag": True, "other": 2}
+    parameters = read_signature(function).parameters
+    assert [(one.name, one.default) for one in parameters] == [("number", MISSING), ("flag", True)]

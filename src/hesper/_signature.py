@@ -123,8 +123,10 @@ def _ordinary(call: Callable[..., Any]) -> Signature | None:
     if hints is None:
         return None
     names = code.co_varnames[: by_position + code.co_kwonlyargcount]
-    defaults: dict[str, Any] = function.__kwdefaults__ or {}
-    if last := function.__defaults__:
+    last, defaults = function.__defaults__ or (), function.__kwdefaults__ or {}
+    if len(last) > by_position or not defaults.keys() <= set(names[by_position:]):
+        return None  # somebody has set them
+    if last:
         defaults = {
             **dict(zip(names[by_position - len(last) : by_position], last, strict=True)),
             **defaults,

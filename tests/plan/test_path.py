@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, SupportsIndex
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,3 +116,18 @@ def test_any_text_is_a_path_or_a_bad_one(text: str) -> None:
     except BadPath:
         return
     assert parse_path(str(template)) == template
+
+
+class Text(str):
+    """A string whose parts are of its class, as those of escaped text are."""
+
+    __slots__ = ()
+
+    def split(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[Any]:
+        return [Text(part) for part in super().split(sep, maxsplit)]
+
+
+def test_a_path_may_be_of_a_class_of_its_own() -> None:
+    template = parse_path(Text("/books/{number:int}"))
+    assert template == parse_path("/books/{number:int}")
+    assert type(template.segments[0]) is str

@@ -110,7 +110,8 @@ def parse_path(*paths: str) -> PathTemplate:
 
 def _segment(part: str) -> str | PathParameterSegment:
     if _ORDINARY.fullmatch(part):
-        return sys.intern(part)  # PERF: the same few words stand in many paths
+        # PERF: the same few words stand in many paths. Only a `str` itself can be interned.
+        return sys.intern(str.__str__(part))
     if "{" not in part and "}" not in part:
         _check_plain(part)
         return part
