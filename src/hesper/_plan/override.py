@@ -77,19 +77,19 @@ class Overriding:
 
     def _planned(self, plan: Plan, handler: BaseRouteHandler) -> Plan:
         reading = reading_of(handler, plan.path, plan.scope_type, plan.chain, self._lasting)
-        late = late_steps(plan)
+        late_calls = late_steps(plan)
         calls = (*plan.guards, *plan.before_request, plan.call, *plan.after_request)
         place = (
             reading.likeness,
             tuple(map(id, reading.dependencies.values())),
             tuple(plan.providers.items()),
-            tuple(step.needs for step in late),
+            tuple(step.needs for step in late_calls),
             tuple(step.needs for step in calls),
         )
         providers = self._providers.get(place)
         if providers is None:
             before = len(self._problems)
-            providers = self._provided(plan, reading, late, calls)
+            providers = self._provided(plan, reading, late_calls, calls)
             if len(self._problems) == before:
                 self._providers[place] = providers
         return msgspec.structs.replace(
@@ -97,14 +97,14 @@ class Overriding:
         )
 
     def _provided(
-        self, plan: Plan, reading: Reading, late: Iterable[Step], calls: Iterable[Step]
+        self, plan: Plan, reading: Reading, late_calls: Iterable[Step], calls: Iterable[Step]
     ) -> Mapping[Any, Step]:
         """Return the providers that a route needs now."""
         if len(self._untouched(plan.providers)) == len(plan.providers):
             return plan.providers
         found: list[str] = []
         graph = Graph(reading, found, self._lasting, plan.providers, frozenset(self._replacements))
-        for step in late:
+        for step in late_calls:
             graph.again(step, Lifetime.CONNECTION)
         for step in calls:
             graph.again(step)
