@@ -51,8 +51,9 @@ class Branch:
         for name, change in changes_of(innermost).items():
             outer = self._folded.get(name)
             own[name] = (change if outer is None else RULES[name].combine(outer, change)).value
-        for name in RULES.keys() & shadowed_of(type(innermost)):
-            own.setdefault(name, self._options[name])
+        if shadowed := shadowed_of(type(innermost)):
+            for name in RULES.keys() & shadowed:
+                own.setdefault(name, self._options[name])
         own["opt"] = dict(option_of(resolved, "opt"))
         return resolved
 
@@ -74,7 +75,7 @@ def options_of(layer: Layer) -> Mapping[str, Any]:
     inherited: Mapping[str, Any] = own["_inherited"]
     if inherited.keys().isdisjoint(own):
         return inherited
-    return {name: own.get(name, value) for name, value in inherited.items()}
+    return {**inherited, **{name: own[name] for name in inherited.keys() & own.keys()}}
 
 
 def resolved_options(chain: Sequence[Layer]) -> dict[str, Any]:

@@ -247,8 +247,9 @@ def _load(plan: Plan) -> None:
         _ = late.selective
     if plan.option("when_disconnected") == "cancel":
         _ = late.ended_when_gone
-    tagged = (name.encode() in VALIDATORS for name in plan.option("response_headers"))
-    if plan.option("etag") is not None or any(tagged):
+    headers = plan.option("response_headers")
+    tagged = headers and any(name.encode() in VALIDATORS for name in headers)
+    if tagged or plan.option("etag") is not None:
         _ = late.Conditional, late.refuse_unmatched
 
 
