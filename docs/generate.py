@@ -50,7 +50,9 @@ def option_texts() -> dict[str, tuple[str, str]]:
     ]
     texts: dict[str, tuple[str, str]] = {}
     for field, below in zip(declared.body, declared.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+            continue
+        if field.target.id in layer.RULES:
             text = ""
             if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
                 text = " ".join(str(below.value.value).split())
