@@ -127,10 +127,7 @@ class EndpointWriter:
         # PERF: what `Prepared` does, without a coroutine more.
         with source.block(f"if type({reply}) is {source.bind('Prepared', Prepared)}:"):
             source.add(f"{reply}.started = True")
-            status, headers = f"{reply}.status", f"{reply}.headers"
-            start = f"{{'type': 'http.response.start', 'status': {status}, 'headers': {headers}}}"
-            source.add(f"await send({start})")
-            source.add(f"await send({{'type': 'http.response.body', 'body': {reply}.body}})")
+            self._write_messages(f"{reply}.status", f"{reply}.headers", f"{reply}.body")
         with source.block("else:"):
             source.add(call)
 
@@ -223,10 +220,13 @@ class EndpointWriter:
             ready, made = f"{known}[{size}]", f"(b'content-length', b'%d' % {size})"
             source.add(f"{length} = {ready} if {size} < {len(CONTENT_LENGTHS)} else {made}")
             headers, content = f"[*{source.bind('HEADERS', head)}, {length}]", self._encoded
-        status = defaults.status_code
+        self._write_messages(str(defaults.status_code), headers, content)
+
+    def _write_messages(self, status: str, headers: str, body: str) -> None:
+        """Write the two messages of a response, each part given by its expression."""
         start = f"{{'type': 'http.response.start', 'status': {status}, 'headers': {headers}}}"
-        source.add(f"await send({start})")
-        source.add(f"await send({{'type': 'http.response.body', 'body': {content}}})")
+        self._source.add(f"await send({start})")
+        self._source.add(f"await send({{'type': 'http.response.body', 'body': {body}}})")
 
 
 def recovery_of(plan: Plan) -> Recovery:

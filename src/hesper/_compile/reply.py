@@ -153,7 +153,7 @@ class Replies:
     @property
     def constant_head(self) -> bool:
         """Whether the header lines that the route adds are always the same."""
-        return all(cookie.expires is None for cookie in self._defaults.cookies)
+        return self._defaults.is_constant
 
     def constant(self, response: Response[Any]) -> Prepared | None:
         """Return *response*, prepared for any number of requests; `None` if they differ."""

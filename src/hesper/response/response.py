@@ -83,6 +83,11 @@ class Defaults(msgspec.Struct, frozen=True, weakref=True):
     defaults has one of its own.
     """
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether the header lines that the route adds are always the same."""
+        return all(cookie.expires is None for cookie in self.cookies)
+
     def changed(self, **fields: Any) -> Defaults:
         """Return a copy with other values of *fields*."""
         return msgspec.structs.replace(self, plain={}, **fields)
@@ -338,7 +343,7 @@ class Response(Generic[ContentT]):
     def _prepared(self, defaults: Defaults) -> Prepared:
         content = self.content
         status = defaults.status_code if self.status_code is None else self.status_code
-        if status in WITHOUT_BODY or not 100 <= status <= 599:
+        if not _has_body(status):
             empty = content is None or (isinstance(content, (str, bytes)) and not content)
             self.status_for(defaults, with_body=not empty)
             headers = self.header_lines(defaults, None)
@@ -456,13 +461,15 @@ class Response(Generic[ContentT]):
             await self.background()
 
 
+def _has_body(status: int) -> bool:
+    """Whether *status* is one of HTTP's, and of those that a body may follow."""
+    return 100 <= status <= 599 and status not in WITHOUT_BODY
+
+
 def _plain(defaults: Defaults, kind: object) -> _Plain | None:
     """Return what is sent of content of one kind, and keep it; None if that is not constant."""
     media_type = _KINDS.get(kind)
-    status = defaults.status_code
-    if media_type is None or status in WITHOUT_BODY or not 100 <= status <= 599:
-        return None
-    if any(cookie.expires is not None for cookie in defaults.cookies):
+    if media_type is None or not (_has_body(defaults.status_code) and defaults.is_constant):
         return None
     nothing_said: Response[Any] = Response(None)
     encode = defaults.encode_json if media_type == MediaType.JSON else str.encode
