@@ -33,7 +33,8 @@ COMMANDS = {
 """How each server is started."""
 
 VARIANTS = {
-    "uvicorn with a reloader": "uvicorn --reload --port {port} {app}",
+    # A folder that other tests leave alone, as the reloader looks at each change in its folders.
+    "uvicorn with a reloader": "uvicorn --reload --reload-dir tests/servers --port {port} {app}",
     "uvicorn with workers": "uvicorn --workers 2 --port {port} {app}",
     "hesper run with workers": "hesper --app {app} run --workers 2 --port {port}",
     "granian with workers": "granian --interface asgi --workers 2 --port {port} {app}",
@@ -58,6 +59,7 @@ class ServerProcess:
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONFAULTHANDLER": "1"},
                 # A group of its own, so that the processes which a server starts end with it.
                 start_new_session=True,
             )
@@ -125,7 +127,14 @@ class ServerProcess:
         try:
             return self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
+            self._abort()
             raise AssertionError(f"the server did not end in time:\n{self.output}") from None
+
+    def _abort(self) -> None:
+        """Have each process of the server print what its threads are doing, and end."""
+        self.send_to_all(signal.SIGABRT)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(PATIENCE)
 
     def kill(self) -> None:
         with suppress(ProcessLookupError):
