@@ -30,7 +30,7 @@ from hesper.exceptions import (
 )
 from hesper.handlers import HTTPRouteHandler
 from hesper.response import Response
-from hesper.response.response import Defaults
+from hesper.response.defaults import Defaults
 from hesper.serialization import (
     DECODE_ERRORS,
     converter,

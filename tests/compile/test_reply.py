@@ -18,8 +18,9 @@ from hesper._types import Receive, Scope, Send
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
 from hesper.datastructures import Cookie, ResponseHeader
 from hesper.response import File, Redirect, ServerSentEvent, Stream
+from hesper.response.defaults import DEFAULTS, Defaults
 from hesper.response.file import PreparedFile
-from hesper.response.response import DEFAULTS, Defaults, Prepared
+from hesper.response.prepared import Prepared
 from tests.compile.driver import Sent, request, sent_by
 
 

@@ -24,8 +24,8 @@ from hesper.datastructures import ETag
 from hesper.enums import MediaType
 from hesper.exceptions import ImproperlyConfiguredException, NotFoundException
 from hesper.response import File
+from hesper.response.defaults import Defaults
 from hesper.response.file import content_disposition
-from hesper.response.response import Defaults
 from tests.peers import Peer, request_scope
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hesper.enums import MediaType
 from hesper.exceptions import ImproperlyConfiguredException
 from hesper.response import Redirect
-from hesper.response.response import Defaults
+from hesper.response.defaults import Defaults
 
 
 def location(path: str, query_params: dict[str, Any] | None = None) -> str:

@@ -14,7 +14,7 @@ from hesper.datastructures import Cookie, ETag, ResponseHeader
 from hesper.enums import MediaType
 from hesper.exceptions import ImproperlyConfiguredException, SerializationException
 from hesper.response import Response
-from hesper.response.response import DEFAULTS, Defaults
+from hesper.response.defaults import DEFAULTS, Defaults
 from hesper.serialization import json_encoder
 from tests.peers import Peer, request_scope
 

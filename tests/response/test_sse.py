@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hesper.enums import MediaType
 from hesper.response import ServerSentEvent, ServerSentEventMessage
-from hesper.response.response import Defaults
+from hesper.response.defaults import Defaults
 from tests.peers import Peer, request_scope
 
 pytestmark = pytest.mark.anyio

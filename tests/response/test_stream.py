@@ -18,7 +18,7 @@ from hesper.connection import Request
 from hesper.enums import MediaType
 from hesper.exceptions import ImproperlyConfiguredException
 from hesper.response import Response, Stream
-from hesper.response.response import Defaults
+from hesper.response.defaults import Defaults
 from tests.peers import DeafServer, Peer, chunk, request_scope
 
 pytestmark = pytest.mark.anyio

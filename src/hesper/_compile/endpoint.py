@@ -36,7 +36,8 @@ from hesper.datastructures.headers import CONTENT_LENGTHS
 from hesper.enums import MediaType
 from hesper.handlers.http import HTTPRouteHandler
 from hesper.layer import changes_of
-from hesper.response.response import Prepared, Response
+from hesper.response.prepared import Prepared
+from hesper.response.response import Response
 
 TAKEN: Final = ("endpoint", "scope", "receive", "send", "error", "Exception", "len", "type")
 """Names that the text of an endpoint uses as they are."""

@@ -21,7 +21,8 @@ from hesper._types import Receive, Scope, Send
 from hesper.connection.request import Request
 from hesper.exceptions import HTTPException
 from hesper.layer import Layer
-from hesper.response.response import Prepared, Response
+from hesper.response.prepared import Prepared
+from hesper.response.response import Response
 
 logger: Final = logging.getLogger("hesper")
 

@@ -20,8 +20,10 @@ from hesper.datastructures.headers import encode_header
 from hesper.enums import MediaType
 from hesper.handlers.http import HTTPRouteHandler
 from hesper.layer import Layer
+from hesper.response.defaults import Defaults
 from hesper.response.headers import VALIDATORS
-from hesper.response.response import Defaults, Prepared, Response
+from hesper.response.prepared import Prepared
+from hesper.response.response import Response
 from hesper.serialization import json_encoder, msgpack_encoder
 
 Background: TypeAlias = BackgroundTask | BackgroundTasks | None

@@ -16,7 +16,8 @@ from hesper._signature import described
 from hesper._types import ASGIApp, Message, Middleware, Receive, Scope, Send
 from hesper.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from hesper.response.headers import VALIDATORS
-from hesper.response.response import Prepared, Response
+from hesper.response.prepared import Prepared
+from hesper.response.response import Response
 
 
 class Deferred:

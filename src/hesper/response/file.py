@@ -21,7 +21,9 @@ from hesper.datastructures.etag import ETag
 from hesper.datastructures.response_header import ResponseHeader
 from hesper.enums import MediaType
 from hesper.exceptions import NotFoundException
-from hesper.response.response import DEFAULTS, Defaults, Prepared, Response
+from hesper.response.defaults import DEFAULTS, Defaults
+from hesper.response.prepared import Prepared
+from hesper.response.response import Response
 
 DEFAULT_CHUNK_SIZE: Final = 1024 * 1024
 """The bytes of a file that are read, and sent, at once."""

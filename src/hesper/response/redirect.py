@@ -10,7 +10,8 @@ from hesper.background_tasks import BackgroundTask, BackgroundTasks
 from hesper.datastructures.cookies import Cookie
 from hesper.datastructures.response_header import ResponseHeader
 from hesper.exceptions import ImproperlyConfiguredException
-from hesper.response.response import DEFAULTS, Defaults, Response
+from hesper.response.defaults import DEFAULTS, Defaults
+from hesper.response.response import Response
 
 # RFC 3986 2.2 and 2.3, and what is encoded already; all else is encoded, backslashes included,
 # which browsers read as slashes.

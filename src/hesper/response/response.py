@@ -10,10 +10,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final, Generic, TypeAlias, cast
-
-import msgspec
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Final, Generic, cast
 
 import hesper._late as late
 from hesper._types import RawHeaders, Receive, Scope, Send, TypeEncodersMap
@@ -21,7 +19,9 @@ from hesper.background_tasks import BackgroundTask, BackgroundTasks
 from hesper.datastructures.headers import content_length
 from hesper.enums import MediaType
 from hesper.exceptions import ImproperlyConfiguredException
+from hesper.response.defaults import DEFAULTS, Defaults, Plain
 from hesper.response.headers import VALIDATORS, ResponseHeaders
+from hesper.response.prepared import Prepared
 from hesper.response.rendering import content_type_line, media_type_of, rendered
 from hesper.serialization import ENCODE_ERRORS, json_encoder, msgpack_encoder
 
@@ -41,9 +41,6 @@ _GENERATED: Final = (b"content-type", b"content-length")
 _NO_LINES: Final[Mapping[bytes, bytes]] = {}
 
 
-_Plain: TypeAlias = tuple[RawHeaders, Callable[[Any], bytes]]
-"""The head of a response, but for its length, and what makes its body of the content."""
-
 _BYTES: Final = (bytes, bytearray, memoryview)
 
 _KINDS: Final[Mapping[object, str]] = {
@@ -52,95 +49,6 @@ _KINDS: Final[Mapping[object, str]] = {
     str: str(MediaType.TEXT),
 }
 """The media type of content, by what is said of it, or by its class if nothing is."""
-
-
-class Defaults(msgspec.Struct, frozen=True, weakref=True):
-    """What a route says about its responses, wherever they say nothing themselves.
-
-    It lives as long as its route.
-    """
-
-    status_code: int = 200
-    """The status."""
-    media_type: str | None = None
-    """The media type; None lets the content decide."""
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    """Header lines; a response's own line of that name replaces them."""
-    success_headers: tuple[tuple[bytes, bytes], ...] = ()
-    """The same for responses of a status from 200 to 299; they replace those in `headers`."""
-    cookies: tuple[late.Cookie, ...] = ()
-    """Cookies; a response's own of the same key, path and domain replaces them."""
-    encode_json: Callable[[Any], bytes] = json_encoder()
-    """Encodes content as JSON."""
-    encode_msgpack: Callable[[Any], bytes] = msgpack_encoder()
-    """Encodes content as MessagePack."""
-    type_encoders: TypeEncodersMap = msgspec.field(default_factory=dict)
-    """What a response's own `type_encoders` are laid over."""
-    plain: dict[object, _Plain] = msgspec.field(default_factory=dict)
-    """What is sent of content about which nothing is said, by media type or by class.
-
-    It is filled by the first response of a kind, unless its head is not constant. A copy of these
-    defaults has one of its own.
-    """
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether the header lines that the route adds are always the same."""
-        return all(cookie.expires is None for cookie in self.cookies)
-
-    def changed(self, **fields: Any) -> Defaults:
-        """Return a copy with other values of *fields*."""
-        return msgspec.structs.replace(self, plain={}, **fields)
-
-
-DEFAULTS: Final = Defaults()
-"""What holds for a response used alone."""
-
-
-class Prepared:
-    """A response that is ready to be sent; it lives until it is sent.
-
-    Args:
-        status: The status code.
-        headers: The complete header lines, as ASGI carries them.
-        body: The complete body.
-    """
-
-    __slots__ = ("__weakref__", "body", "headers", "started", "status")
-
-    streaming: bool = False
-    """Whether its body is made while it is sent."""
-
-    notes_start: ClassVar[bool] = True
-    """Whether calling it sets `started`. A subclass with a `__call__` of its own says so itself."""
-
-    started: bool
-    """Whether sending has begun, so that no other response can be sent in its place."""
-
-    def __init_subclass__(cls) -> None:
-        """Take for granted that a `__call__` of another class's notes nothing."""
-        if "notes_start" not in vars(cls):
-            owner = next(base for base in cls.__mro__ if "__call__" in vars(base))
-            cls.notes_start = owner is not cls and getattr(owner, "notes_start", False)
-
-    def __init__(self, status: int, headers: RawHeaders, body: bytes = b"") -> None:
-        self.started = False
-        self.status = status
-        self.headers = headers
-        self.body = body
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the response; of one to `HEAD` the header only (RFC 9110 9.3.2).
-
-        Args:
-            scope: The request's scope.
-            receive: Not used.
-            send: Sends a message to the client.
-        """
-        self.started = True
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        body = b"" if scope.get("method") == "HEAD" else self.body
-        await send({"type": "http.response.body", "body": body})
 
 
 class Response(Generic[ContentT]):
@@ -466,7 +374,7 @@ def _has_body(status: int) -> bool:
     return 100 <= status <= 599 and status not in WITHOUT_BODY
 
 
-def _plain(defaults: Defaults, kind: object) -> _Plain | None:
+def _plain(defaults: Defaults, kind: object) -> Plain | None:
     """Return what is sent of content of one kind, and keep it; None if that is not constant."""
     media_type = _KINDS.get(kind)
     if media_type is None or not (_has_body(defaults.status_code) and defaults.is_constant):

@@ -15,7 +15,7 @@ from hesper._closing import Closing
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
 from hesper.datastructures.cookies import Cookie
 from hesper.datastructures.response_header import ResponseHeader
-from hesper.response.response import Defaults
+from hesper.response.defaults import Defaults
 from hesper.response.stream import Stream, StreamSource
 
 _LINE_BREAK: Final = re.compile(r"\r\n|\r|\n")

@@ -37,7 +37,9 @@ from hesper.connection.request import Streamed
 from hesper.datastructures.cookies import Cookie
 from hesper.datastructures.response_header import ResponseHeader
 from hesper.enums import MediaType
-from hesper.response.response import DEFAULTS, Defaults, Prepared, Response
+from hesper.response.defaults import DEFAULTS, Defaults
+from hesper.response.prepared import Prepared
+from hesper.response.response import Response
 
 StreamSource: TypeAlias = (
     AsyncIterable[Any] | Iterable[Any] | Callable[[], AsyncIterable[Any] | Iterable[Any]]
