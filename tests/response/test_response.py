@@ -15,6 +15,7 @@ from hesper.enums import MediaType
 from hesper.exceptions import ImproperlyConfiguredException, SerializationException
 from hesper.response import Response
 from hesper.response.defaults import DEFAULTS, Defaults
+from hesper.response.response import is_untouched, plain_response
 from hesper.serialization import json_encoder
 from tests.peers import Peer, request_scope
 
@@ -257,3 +258,50 @@ def test_it_can_be_weakly_referenced() -> None:
 def test_its_representation_names_the_status() -> None:
     assert repr(Response("secret", status_code=201)) == "<Response 201>"
     assert "secret" not in repr(Response("secret"))
+
+
+@pytest.mark.parametrize("media_type", [None, "text/html"])
+def test_a_plain_response_is_as_one_that_is_made_of_the_same(media_type: str | None) -> None:
+    made = Response("a", media_type=media_type)
+    plain = plain_response("a", media_type)
+    assert type(plain) is Response
+    for name in set(Response.__slots__) - {"__weakref__"}:
+        assert getattr(plain, name) == getattr(made, name)
+    assert is_untouched(plain, "a", media_type)
+    assert is_untouched(made, "a", media_type)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"status_code": 200},
+        {"media_type": "text/html"},
+        {"headers": {"x-a": "1"}},
+        {"cookies": {"a": "1"}},
+        {"background": BackgroundTask(print)},
+        {"etag": ETag(value="a")},
+        {"encoding": "latin-1"},
+        {"type_encoders": {int: str}},
+    ],
+    ids=lambda said: next(iter(said)),
+)
+def test_a_response_that_says_more_than_its_content_is_not_untouched(said: dict[str, Any]) -> None:
+    assert not is_untouched(Response("a", **said), "a", None)
+
+
+def test_a_response_of_other_content_or_class_is_not_untouched() -> None:
+    class Own(Response[str]):
+        pass
+
+    assert not is_untouched(Response("b"), "a", None)
+    assert not is_untouched(Own("a"), "a", None)
+    assert not is_untouched("a", "a", None)
+
+
+def test_cookies_may_be_replaced_as_a_whole() -> None:
+    response = Response("a", cookies={"a": "1"})
+    response.cookies = [Cookie(key="b", value="2")]
+    lines = response.prepare().headers
+    assert [value for name, value in lines if name == b"set-cookie"] == [
+        b"b=2; Path=/; SameSite=lax"
+    ]

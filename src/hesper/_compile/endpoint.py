@@ -26,6 +26,8 @@ from hesper._compile.reply import (
 )
 from hesper._compile.values import ValueWriter
 from hesper._compile.work import Worker
+from hesper._plan.arguments import Source as From
+from hesper._plan.graph import Step
 from hesper._plan.manner import Manner
 from hesper._plan.plan import Plan
 from hesper._plan.result import Result
@@ -37,7 +39,8 @@ from hesper.enums import MediaType
 from hesper.handlers.http import HTTPRouteHandler
 from hesper.layer import changes_of
 from hesper.response.prepared import Prepared
-from hesper.response.response import Response
+from hesper.response.response import BYTES, Response, is_untouched, plain_response
+from hesper.serialization import ENCODE_ERRORS
 
 TAKEN: Final = ("endpoint", "scope", "receive", "send", "error", "Exception", "len", "type")
 """Names that the text of an endpoint uses as they are."""
@@ -61,7 +64,7 @@ class EndpointWriter:
         self._replies = replies
         self._to_reply = replies.hooked_reply if plan.after_request else replies.reply
         self._static = _is_static(plan, replies)
-        self._has_replies = not self._static or bool(plan.before_request)
+        self._has_replies = not self._static or bool(plan.before_request or plan.after_request)
         self._finish = _finish_of(plan, static=not self._has_replies)
         self._has_exits = any(step.has_exit for step in plan.providers.values())
         self._values = ValueWriter(self._source, plan, Decoders(plan))
@@ -145,16 +148,16 @@ class EndpointWriter:
         source = self._source
         for guard in self._plan.guards:
             self._calls.prepare([guard], blocks)
-            given = (self._values.connection(), source.bind("route_handler", self._plan.handler))
+            given = (self._connection_of(guard), source.bind("route_handler", self._plan.handler))
             self._calls.guard(guard, given)
 
     def _write_before_request(self, blocks: ExitStack) -> None:
         source, result = self._source, self._result
         hooks = self._plan.before_request
         self._calls.prepare(hooks, blocks)
-        given = (self._values.connection(),)
+        given = [(self._connection_of(hook),) for hook in hooks]
         for index, hook in enumerate(hooks):
-            text = f"{result} = {self._calls.hook(hook, hook.name, given)}"
+            text = f"{result} = {self._calls.hook(hook, hook.name, given[index])}"
             if index == 0:
                 source.add(text)
             else:
@@ -165,6 +168,11 @@ class EndpointWriter:
         with source.block("else:"), self._calls.branch(), ExitStack() as inner:
             self._write_reply(inner)
 
+    def _connection_of(self, step: Step) -> str:
+        """Return the expression of the connection, if a guard or a hook takes it."""
+        takes = any(a.source is From.GIVEN and a.key == 0 for a in step.arguments)
+        return self._values.connection() if takes else "None"
+
     def _write_handler(self, blocks: ExitStack) -> None:
         call = self._plan.call
         self._calls.prepare([call], blocks)
@@ -174,36 +182,74 @@ class EndpointWriter:
         text = self._calls.call(call, call.name)
         if call.manner is not Manner.AWAITED:
             text = f"await {self._source.bind('settle', settle)}({text})"
-        nothing = self._static and self._plan.result is Result.NOTHING
-        self._source.add(text if nothing else f"{self._result} = {text}")
         if not self._static:
+            self._source.add(f"{self._result} = {text}")
             self._write_reply(blocks, is_known=self._plan.result in _CONTENT)
-        elif not nothing:
-            encode = self._source.bind("encode", encoder_of(self._plan))
-            self._source.add(f"{self._encoded} = {encode}({self._result})")
+        elif self._plan.after_request:
+            self._write_reply_if_touched(text, blocks)
+        elif self._plan.result is Result.NOTHING:
+            self._source.add(text)
+        else:
+            self._source.add(f"{self._result} = {text}")
+            self._source.add(f"{self._encoded} = {self._encode()}({self._result})")
+
+    def _write_reply_if_touched(self, call: str, blocks: ExitStack) -> None:
+        """Write what shows hooks a response, and makes a reply of it if they have changed it."""
+        source, content = self._source, self._source.local("content")
+        source.add(f"{content} = {call}")
+        self._write_after_request(content, blocks, is_known=True)
+        said = f"{self._result}, {content}, {self._media_type()}"
+        untouched = f"{source.bind('is_untouched', is_untouched)}({said})"
+        if self._plan.result is Result.DATA:  # the handler may have returned bytes nevertheless
+            untouched += f" and not isinstance({content}, {source.bind('BYTES', BYTES)})"
+        with source.block("try:"):
+            body = f"{self._encode()}({content}) if {untouched} else None"
+            source.add(f"{self._encoded} = {body}")
+        with source.block(f"except {source.bind('ENCODE_ERRORS', ENCODE_ERRORS)}:"):
+            source.add(f"{self._encoded} = None")  # the reply says what is wrong
+        with source.block(f"if {self._encoded} is None:"):
+            self._write_replying()
 
     def _write_reply(self, blocks: ExitStack, *, is_known: bool = False) -> None:
         """Write what makes a reply of a result, whose type may be known to be no response's."""
-        source, plan = self._source, self._plan
-        if plan.after_request:
-            self._calls.prepare(plan.after_request, blocks)
-            source.add(f"{self._result} = {self._response(is_known=is_known)}")
-            for hook in plan.after_request:
-                text = self._calls.hook(hook, hook.name, (self._result,))
-                source.add(f"{self._result} = {text}")
+        if self._plan.after_request:
+            self._write_after_request(self._result, blocks, is_known=is_known)
+        self._write_replying()
+
+    def _write_after_request(self, content: str, blocks: ExitStack, *, is_known: bool) -> None:
+        source, hooks = self._source, self._plan.after_request
+        self._calls.prepare(hooks, blocks)
+        source.add(f"{self._result} = {self._response(content, is_known=is_known)}")
+        for hook in hooks:
+            text = self._calls.hook(hook, hook.name, (self._result,))
+            source.add(f"{self._result} = {text}")
+
+    def _write_replying(self) -> None:
+        source = self._source
         source.add(f"{self._reply} = {source.bind('to_reply', self._to_reply)}({self._result})")
         if self._has_exits:
             with source.block(f"if {self._reply}.streaming:"):
                 source.add(f"await {self._reply}(scope, receive, send)")
 
-    def _response(self, *, is_known: bool) -> str:
-        """Return the expression of the response that hooks are given."""
+    def _response(self, content: str, *, is_known: bool) -> str:
+        """Return the expression of the response that hooks are given in place of *content*."""
         bind, replies = self._source.bind, self._replies
         if not is_known or self._plan.outbound is not None:
-            return f"{bind('to_response', replies.response)}({self._result})"
+            return f"{bind('to_response', replies.response)}({content})"
+        said = self._media_type()
+        if replies.response_class is Response:
+            return f"{bind('plain_response', plain_response)}({content}, {said})"
         made = bind("response_class", replies.response_class)
-        said = f", media_type={replies.media_type!r}" if replies.media_type is not None else ""
-        return f"{made}({self._result}{said})"
+        return f"{made}({content}, media_type={said})"
+
+    def _media_type(self) -> str:
+        """Return the expression of the media type of plain results."""
+        said = self._replies.media_type
+        return "None" if said is None else self._source.bind("media_type", said)
+
+    def _encode(self) -> str:
+        """Return the name of what encodes plain results."""
+        return self._source.bind("encode", encoder_of(self._plan))
 
     def _write_static_response(self) -> None:
         source, plan = self._source, self._plan
@@ -294,12 +340,17 @@ def _is_static(plan: Plan, replies: Replies) -> bool:
     }[plan.result]
     return (
         encodable
-        and not plan.after_request
+        and (not plan.after_request or _may_be_untouched(plan))
         and "HEAD" not in plan.methods
         and plan.option("response_class") is Response
         and replies.constant_head
         and not replies.has_validator
     )
+
+
+def _may_be_untouched(plan: Plan) -> bool:
+    """Whether the response that hooks are shown can be sent as if there were none."""
+    return plan.result in {Result.TEXT, Result.DATA} and plan.outbound is None
 
 
 def build_endpoint(plan: Plan) -> ASGIApp:

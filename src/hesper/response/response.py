@@ -41,7 +41,10 @@ _GENERATED: Final = (b"content-type", b"content-length")
 _NO_LINES: Final[Mapping[bytes, bytes]] = {}
 
 
-_BYTES: Final = (bytes, bytearray, memoryview)
+BYTES: Final = (bytes, bytearray, memoryview)
+"""Content that is sent as it is."""
+
+_new: Final = object.__new__
 
 _KINDS: Final[Mapping[object, str]] = {
     **{str(usual): str(usual) for usual in (MediaType.TEXT, MediaType.HTML, MediaType.JSON)},
@@ -76,10 +79,10 @@ class Response(Generic[ContentT]):
 
     __slots__ = (
         "__weakref__",
+        "_cookies",
         "_headers",
         "background",
         "content",
-        "cookies",
         "encoding",
         "media_type",
         "status_code",
@@ -110,7 +113,7 @@ class Response(Generic[ContentT]):
         self.media_type = media_type
         # PERF: most responses have none of their own.
         self._headers = None if headers is None else ResponseHeaders(headers)
-        self.cookies: list[late.Cookie] = [] if cookies is None else _cookies(cookies)
+        self._cookies = None if cookies is None else _cookies(cookies)
         self.background = background
         self.encoding = encoding
         self.type_encoders = type_encoders
@@ -130,6 +133,17 @@ class Response(Generic[ContentT]):
     @headers.setter
     def headers(self, headers: ResponseHeaders) -> None:
         self._headers = headers
+
+    @property
+    def cookies(self) -> list[late.Cookie]:
+        """The cookies of its own."""
+        if self._cookies is None:
+            self._cookies = []
+        return self._cookies
+
+    @cookies.setter
+    def cookies(self, cookies: list[late.Cookie]) -> None:
+        self._cookies = cookies
 
     def set_header(self, key: str, value: str) -> None:
         """Set a header line, replacing one of that name.
@@ -224,21 +238,14 @@ class Response(Generic[ContentT]):
             SerializationException: The content cannot be encoded.
             ValueError: The media type cannot stand in a header.
         """
-        content = self.content
-        if (
-            type(self) is Response
-            and self._headers is None
-            and self.status_code is None
-            and self.type_encoders is None
-            and not self.cookies
-            and self.encoding == "utf-8"
-        ):
+        content, media_type = self.content, self.media_type
+        if is_untouched(self, content, media_type):
             # PERF: most responses say nothing but their content, and those of a kind have one head.
-            kind: object = self.media_type
+            kind: object = media_type
             if kind is None:
                 kind = type(content) if defaults.media_type is None else defaults.media_type
             known = defaults.plain.get(kind) or _plain(defaults, kind)
-            if known is not None and not isinstance(content, _BYTES):
+            if known is not None and not isinstance(content, BYTES):
                 head, encode = known
                 try:
                     body = encode(content)
@@ -330,8 +337,9 @@ class Response(Generic[ContentT]):
             for line in own.items():
                 if line[0] not in _GENERATED:
                     lines.append(line)
-        if defaults.cookies or self.cookies:
-            cookies = {cookie.identity: cookie for cookie in (*defaults.cookies, *self.cookies)}
+        if defaults.cookies or self._cookies:
+            own_cookies = self._cookies or ()
+            cookies = {cookie.identity: cookie for cookie in (*defaults.cookies, *own_cookies)}
             lines += [
                 cookie.to_encoded_header()
                 for cookie in cookies.values()
@@ -369,6 +377,50 @@ class Response(Generic[ContentT]):
             await self.background()
 
 
+def plain_response(content: ContentT, media_type: str | None) -> Response[ContentT]:
+    """Return `Response(content, media_type=media_type)`.
+
+    PERF: in half the time, as nothing else is looked at.
+
+    Args:
+        content: What to send.
+        media_type: The media type; None for that of the route, or of the content.
+    """
+    response: Response[ContentT] = _new(Response)
+    response.content = content
+    response.status_code = None
+    response.media_type = media_type
+    response._headers = None
+    response._cookies = None
+    response.background = None
+    response.encoding = "utf-8"
+    response.type_encoders = None
+    return response
+
+
+def is_untouched(response: object, content: object, media_type: str | None) -> bool:
+    """Whether *response* is as `plain_response` makes it of these arguments.
+
+    Its content may have changed in itself since, as a list may have grown.
+
+    Args:
+        response: A response, or what else a hook has returned.
+        content: What was to be sent.
+        media_type: Its media type.
+    """
+    return (
+        type(response) is Response
+        and response.content is content
+        and response.media_type is media_type
+        and response.status_code is None
+        and response._headers is None
+        and not response._cookies
+        and response.background is None
+        and response.type_encoders is None
+        and response.encoding == "utf-8"
+    )
+
+
 def _has_body(status: int) -> bool:
     """Whether *status* is one of HTTP's, and of those that a body may follow."""
     return 100 <= status <= 599 and status not in WITHOUT_BODY
@@ -386,7 +438,7 @@ def _plain(defaults: Defaults, kind: object) -> Plain | None:
     return known
 
 
-def _cookies(cookies: Mapping[str, str] | Sequence[late.Cookie] | None) -> list[late.Cookie]:
+def _cookies(cookies: Mapping[str, str] | Sequence[late.Cookie]) -> list[late.Cookie]:
     if isinstance(cookies, Mapping):
         return [late.Cookie(key=key, value=value) for key, value in cookies.items()]
-    return list(cookies or ())
+    return list(cookies)
