@@ -9,10 +9,14 @@ import attrs
 import msgspec
 import pydantic
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hesper import Hesper, post
+from hesper._compile.decoders import CHECK_JSON
 from hesper._types import ASGIApp
 from hesper.enums import RequestEncodingType
+from hesper.exceptions import UnsupportedMediaTypeException
 from hesper.params import Body, JSONBody, MsgPackBody, URLEncodedBody
 from tests.compile.driver import FORM, JSON, MSGPACK, TEXT, Sent, sent_by
 
@@ -77,6 +81,9 @@ def app_of(annotation: Any, seen: list[Any], **options: Any) -> Hesper:
 
     handler.__annotations__["data"] = annotation
     return Hesper([post("/", **options)(handler)])
+
+
+STRUCT_APP = app_of(Struct, [])
 
 
 def decoded(annotation: Any, headers: tuple[tuple[str, str], ...], body: bytes) -> Any:
@@ -237,6 +244,27 @@ def test_of_several_content_types_the_last_one_counts() -> None:
     lines = (("content-type", "text/plain"), ("content-type", "application/json"))
     assert decoded(dict[str, int], lines, b'{"a":1}') == {"a": 1}
     assert refused(dict[str, int], lines[::-1], b'{"a":1}').status == 415
+
+
+SAID = st.sampled_from(["application/json", "application/json; charset=x", "a/b+json", "text/a"])
+LINES = st.lists(
+    st.tuples(st.just("content-type"), SAID) | st.tuples(st.just("accept"), SAID), max_size=4
+)
+
+
+@given(LINES)
+def test_wherever_it_is_said_a_media_type_is_judged_by_the_check(
+    lines: list[tuple[str, str]],
+) -> None:
+    sent = sent_by(STRUCT_APP, "POST", "/", headers=tuple(lines), body=b'{"title":"A"}')
+    scope = {"headers": [(name.encode(), value.encode()) for name, value in lines]}
+    try:
+        CHECK_JSON(scope)
+        said = None
+    except UnsupportedMediaTypeException as error:
+        said = error.detail
+    assert sent.status == (201 if said is None else 415)
+    assert said is None or sent.json()["detail"] == said
 
 
 @pytest.mark.parametrize(

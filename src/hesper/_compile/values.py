@@ -205,17 +205,24 @@ class ValueWriter:
     def _body(self, argument: Argument) -> str:
         """Write what reads the body; one that may be left out has a media type if it is there."""
         source, body = self._source, self._source.local("body")
-        check = None
-        if argument.body is not None:
-            check = f"{source.bind('check_media_type', _check_of(argument.body))}(scope)"
-        if check is not None and argument.default is MISSING:
-            source.add(check)
-            check = None
+        may_be_missing = argument.default is not MISSING
+        if argument.body is not None and not may_be_missing:
+            self._write_media_type_check(argument.body)
         self._write_reading(body)
-        if check is not None:
+        if argument.body is not None and may_be_missing:
             with source.block(f"if {body}:"):
-                source.add(check)
+                self._write_media_type_check(argument.body)
         return body
+
+    def _write_media_type_check(self, body: Body) -> None:
+        """Write what refuses a body of another media type.
+
+        PERF: many clients say it last, and nothing but it; then the check, which looks for it among
+        all lines, has nothing to find out. It would take a tenth of a small request.
+        """
+        said = (b"content-type", body.media_type.lower().encode("latin-1"))
+        with self._source.block(f"if not scope['headers'] or scope['headers'][-1] != {said!r}:"):
+            self._source.add(f"{self._source.bind('check_media_type', _check_of(body))}(scope)")
 
     def _write_reading(self, body: str) -> None:
         """Write what `read_body` does.
