@@ -517,22 +517,53 @@ def test_what_a_mixin_sends_is_not_taken_to_note_its_start() -> None:
     assert str(sent.error) == "in the middle"
 
 
+OF_ROUTE = Defaults(
+    headers=((b"x-of-route", b"1"),),
+    success_headers=((b"etag", b'"a"'),),
+    cookies=(Cookie(key="theme", value="dark"),),
+)
+
+
+def outcome(content: Any, defaults: Defaults, **said: Any) -> object:
+    """Return what a response is prepared as, or its error."""
+    try:
+        made = Response(content, **said).prepare(defaults)
+    except Exception as error:
+        return type(error), str(error)
+    return made.status, sorted(made.headers), made.body
+
+
 @pytest.mark.parametrize(
     "content", ["é" * 600, "", {"a": [1]}, [1], 5, 1.5, True, None, b"bytes", ("tuple",), Book("x")]
 )
 @pytest.mark.parametrize("media_type", [None, "text/plain", "text/html", "application/json", ""])
 @pytest.mark.parametrize(
-    "defaults", [DEFAULTS, Defaults(media_type="application/json"), Defaults(204)]
+    "defaults", [DEFAULTS, OF_ROUTE, Defaults(media_type="application/json"), Defaults(204)]
 )
 def test_the_second_response_of_a_kind_is_made_as_one_that_says_more(
     content: Any, media_type: str | None, defaults: Defaults
 ) -> None:
-    def outcome(**said: Any) -> object:
-        try:
-            made = Response(content, media_type=media_type, **said).prepare(defaults)
-        except Exception as error:
-            return type(error), str(error)
-        return made.status, made.headers, made.body
+    general = outcome(content, defaults, media_type=media_type, type_encoders={complex: str})
+    for _ in range(2):
+        assert outcome(content, defaults, media_type=media_type) == general
 
-    general = outcome(type_encoders={complex: str})
-    assert [outcome(), outcome()] == [general, general]
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-Own": "1", "x-other": "2"},
+        {"X-Of-Route": "own"},
+        {"ETag": '"own"'},
+        {"Content-Type": "text/x"},
+        {"Content-Length": "99"},
+        {"Set-Cookie": "a=1"},
+    ],
+)
+@pytest.mark.parametrize("content", ["é" * 600, {"a": [1]}, b"bytes"])
+@pytest.mark.parametrize("defaults", [DEFAULTS, OF_ROUTE])
+def test_a_response_with_headers_of_its_own_is_made_as_one_that_says_more(
+    headers: dict[str, str], content: Any, defaults: Defaults
+) -> None:
+    general = outcome(content, defaults, headers=headers, type_encoders={complex: str})
+    assert outcome(content, defaults, headers=headers) == general

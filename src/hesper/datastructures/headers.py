@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Final, Self, TypeAlias, TypeVar, overload
 
 from hesper._types import Empty, EmptyType, Message, RawHeaders, Scope
@@ -42,6 +43,17 @@ def content_length(body: bytes) -> tuple[bytes, bytes]:
     return CONTENT_LENGTHS[size] if size < _AT_HAND else (b"content-length", b"%d" % size)
 
 
+@lru_cache(maxsize=512)
+def _encoded_name(name: str) -> bytes:
+    """Return a header's name as ASGI carries it. PERF: an app sends the same ones all the time."""
+    if not _TOKEN.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot be the name of a header: only letters, digits and "
+            "!#$%&'*+-.^_`|~ can stand there"
+        )
+    return name.lower().encode("ascii")
+
+
 def encode_header(name: str, value: str) -> tuple[bytes, bytes]:
     """Return a header line as ASGI carries it, its name in lower case.
 
@@ -54,14 +66,10 @@ def encode_header(name: str, value: str) -> tuple[bytes, bytes]:
     Raises:
         ValueError: The name or the value cannot stand in a header.
     """
-    if not _TOKEN.fullmatch(name):
-        raise ValueError(
-            f"{name!r} cannot be the name of a header: only letters, digits and "
-            "!#$%&'*+-.^_`|~ can stand there"
-        )
+    key = _encoded_name(name)
     # PERF: most values are printable ASCII, which is told without searching.
     if value.isascii() and value.isprintable():
-        return name.lower().encode("ascii"), value.strip(" ").encode("ascii")
+        return key, value.strip(" ").encode("ascii")
     bad = _CONTROL.search(value)
     if bad:
         raise ValueError(
@@ -69,7 +77,7 @@ def encode_header(name: str, value: str) -> tuple[bytes, bytes]:
             f"{bad.start()}: take it out, or encode the value"
         )
     try:
-        return name.lower().encode("ascii"), value.strip(" \t").encode("latin-1")
+        return key, value.strip(" \t").encode("latin-1")
     except UnicodeEncodeError as error:
         found = value[error.start]
     raise ValueError(

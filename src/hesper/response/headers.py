@@ -34,12 +34,15 @@ class ResponseHeaders(MutableMapping[str, str]):
     def __init__(
         self, headers: Mapping[str, str] | Sequence[late.ResponseHeader] | None = None
     ) -> None:
+        self.lines = {}
         if not headers:
-            self.lines = {}
-        elif isinstance(headers, Mapping):
-            self.lines = dict(encode_header(name, value) for name, value in headers.items())
+            return
+        # PERF: asking whether something is a mapping takes as long as encoding a header.
+        if type(headers) is dict or isinstance(headers, Mapping):
+            for name, value in headers.items():
+                self[name] = value
         else:
-            self.lines = dict(
+            self.lines.update(
                 header.to_encoded() for header in headers if not header.documentation_only
             )
 

@@ -238,21 +238,33 @@ class Response(Generic[ContentT]):
             SerializationException: The content cannot be encoded.
             ValueError: The media type cannot stand in a header.
         """
-        content, media_type = self.content, self.media_type
-        if is_untouched(self, content, media_type):
+        content = self.content
+        if (
+            type(self) is Response
+            and self.status_code is None
+            and not self._cookies
+            and self.type_encoders is None
+            and self.encoding == "utf-8"
+        ):
             # PERF: most responses say nothing but their content, and those of a kind have one head.
-            kind: object = media_type
+            kind: object = self.media_type
             if kind is None:
                 kind = type(content) if defaults.media_type is None else defaults.media_type
             known = defaults.plain.get(kind) or _plain(defaults, kind)
-            if known is not None and not isinstance(content, BYTES):
+            own = _NO_LINES if self._headers is None else self._headers.lines
+            if (
+                known is not None
+                and not isinstance(content, BYTES)
+                and (not own or _are_further(own, known[0]))
+            ):
                 head, encode = known
                 try:
                     body = encode(content)
                 except ENCODE_ERRORS:
                     pass  # said below, as of all others
                 else:
-                    return Prepared(defaults.status_code, [*head, content_length(body)], body)
+                    headers = [*head, *own.items(), content_length(body)]
+                    return Prepared(defaults.status_code, headers, body)
         return self._prepared(defaults)
 
     def _prepared(self, defaults: Defaults) -> Prepared:
@@ -419,6 +431,14 @@ def is_untouched(response: object, content: object, media_type: str | None) -> b
         and response.type_encoders is None
         and response.encoding == "utf-8"
     )
+
+
+def _are_further(own: Mapping[bytes, bytes], head: RawHeaders) -> bool:
+    """Whether the lines of a response's own only add to those that it has anyway."""
+    for name, _ in head:
+        if name in own:
+            return False
+    return b"content-length" not in own
 
 
 def _has_body(status: int) -> bool:
