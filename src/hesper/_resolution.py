@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from hesper._merge import UNSET, Change
 from hesper.layer import RULES, Layer, LayerT, changes_of, shadowed_of
@@ -70,12 +70,17 @@ def option_of(layer: Layer, name: str) -> Any:
 
 
 def options_of(layer: Layer) -> Mapping[str, Any]:
-    """Return all options of a resolved layer, in their normal form."""
+    """Return all options of a resolved layer, in their normal form, to be read at once."""
     own = vars(layer)
     inherited: Mapping[str, Any] = own["_inherited"]
-    if inherited.keys().isdisjoint(own):
-        return inherited
-    return {**inherited, **{name: own[name] for name in inherited.keys() & own.keys()}}
+    said = inherited.keys() & own.keys()
+    if said == _COPIED and said.isdisjoint(own["_changes"]):
+        return inherited  # PERF: most handlers say nothing
+    return {**inherited, **{name: own[name] for name in said}}
+
+
+_COPIED: Final = frozenset({"opt"})
+"""What a handler has of its own though it says nothing of it."""
 
 
 def resolved_options(chain: Sequence[Layer]) -> dict[str, Any]:

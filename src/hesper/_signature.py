@@ -168,6 +168,8 @@ def _is_settled(annotation: Any) -> bool:
         return annotation not in (Generic, Protocol)  # which typing refuses
     if annotation is None or annotation is Any or annotation is Ellipsis:
         return True
+    if type(annotation) is types.GenericAlias:  # PERF: `list[str]` and its like, asked directly
+        return all(map(_is_settled, annotation.__args__))
     origin = get_origin(annotation)
     if origin is Literal:
         return True

@@ -21,7 +21,7 @@ from hesper._plan.graph import Graph, Lasting, Providers, Step
 from hesper._plan.path import ROOT, PathTemplate
 from hesper._plan.plan import Plan, plan_layer, plan_route, reading_of
 from hesper._plan.walk import Walk
-from hesper._resolution import detached
+from hesper._resolution import detached, options_of
 from hesper._types import CONNECTION_VALUES, ASGIApp, Receive, Scope, Send
 from hesper.exceptions import ConfigurationError
 from hesper.layer import Layer
@@ -191,7 +191,8 @@ def _course(
 ) -> Course:
     """Return what every lifespan goes through."""
     found: list[str] = []
-    reading = reading_of(routing.handler, ROOT, "lifespan", routing.chain, lasting)
+    handler, chain = routing.handler, routing.chain
+    reading = reading_of(handler, options_of(handler), ROOT, "lifespan", chain, lasting)
     graph = Graph(reading, found, lasting)
     for key, provide in reading.dependencies.items():
         if provide.lifetime is Lifetime.LIFESPAN:

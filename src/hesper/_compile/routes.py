@@ -12,6 +12,7 @@ from hesper._compile.endpoint import build_endpoint, finish_of, recovery_of
 from hesper._compile.errors import Finish, Recovery
 from hesper._compile.matcher import Matcher, Node, Target
 from hesper._plan.plan import Plan
+from hesper._resolution import options_of
 from hesper._signature import described
 from hesper._types import ASGIApp, Message, Middleware, Receive, Scope, Send
 from hesper.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
@@ -246,11 +247,12 @@ def _load(plan: Plan) -> None:
         _ = late.build_websocket, late.build_asgi, late.socket_recovery_of
     if plan.middleware:
         _ = late.selective
-    if plan.option("when_disconnected") == "cancel":
+    options = options_of(plan.handler)
+    if options["when_disconnected"] == "cancel":
         _ = late.ended_when_gone
-    headers = plan.option("response_headers")
+    headers = options["response_headers"]
     tagged = headers and any(name.encode() in VALIDATORS for name in headers)
-    if tagged or plan.option("etag") is not None:
+    if tagged or options["etag"] is not None:
         _ = late.Conditional, late.refuse_unmatched
 
 

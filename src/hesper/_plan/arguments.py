@@ -191,6 +191,8 @@ def read_arguments(
     Raises:
         UnclearArgument: The source of an argument cannot be told.
     """
+    if not signature.parameters:
+        return ()
     owner = described(function)
     read: list[Argument] = []
     for index, parameter in enumerate(signature.parameters):

@@ -15,7 +15,7 @@ from hesper._plan.annotations import shown
 from hesper._plan.arguments import Reading
 from hesper._plan.graph import Graph, Lasting, Step
 from hesper._plan.plan import Plan, late_steps, reading_of
-from hesper._resolution import with_option
+from hesper._resolution import options_of, with_option
 from hesper.di import Provide
 from hesper.handlers.handler import BaseRouteHandler
 from hesper.layer import Layer
@@ -76,7 +76,10 @@ class Overriding:
         return self._planned(plan, handler)
 
     def _planned(self, plan: Plan, handler: BaseRouteHandler) -> Plan:
-        reading = reading_of(handler, plan.path, plan.scope_type, plan.chain, self._lasting)
+        options = options_of(handler)
+        reading = reading_of(
+            handler, options, plan.path, plan.scope_type, plan.chain, self._lasting
+        )
         late_calls = late_steps(plan)
         calls = (*plan.guards, *plan.before_request, plan.call, *plan.after_request)
         place = (

@@ -25,6 +25,7 @@ from hesper.layer import Layer, changes_of
 from hesper.response.response import WITHOUT_BODY
 
 _WITHOUT_REQUEST_BODY: Final = frozenset({"GET", "HEAD"})
+_WITH_BODY: Final = (Result.TEXT, Result.RAW, Result.DATA)
 
 ExceptionHandlers: TypeAlias = Mapping[int | type[Exception], Step]
 """The exception handlers of one layer, by status code or exception class."""
@@ -101,8 +102,8 @@ class Plan(msgspec.Struct, frozen=True, eq=False, weakref=True):
     @property
     def at_hand(self) -> Providers:
         """Finds further dependencies, for what is only known while a connection is served."""
-        chain, lasting = self.chain, self.lasting
-        reading = reading_of(self.handler, self.path, self.scope_type, chain, lasting)
+        options, lasting = options_of(self.handler), self.lasting
+        reading = reading_of(self.handler, options, self.path, self.scope_type, self.chain, lasting)
         return Providers(reading, lasting)
 
     def option(self, name: str) -> Any:
@@ -124,8 +125,9 @@ def plan_route(declared: DeclaredRoute, problems: list[str], lasting: Lasting) -
     vars(handler)["_function"] = declared.function
     scope_type = handler.scope_type
     options, is_http = options_of(handler), scope_type == "http"
-    reading = reading_of(handler, declared.path, scope_type, chain, lasting)
+    reading = reading_of(handler, options, declared.path, scope_type, chain, lasting)
     graph = Graph(reading, found, lasting)
+    has_dto = options["dto"] is not None or options["return_dto"] is not None
     plan = Plan(
         path=declared.path,
         methods=handler.http_methods if isinstance(handler, HTTPRouteHandler) else (),
@@ -145,27 +147,20 @@ def plan_route(declared: DeclaredRoute, problems: list[str], lasting: Lasting) -
         middleware=_middleware(chain) if declared.says("middleware") else (),
         result=result_of(call.returns),
         outbound=(
-            late.outbound(handler, chain, call.returns, found)
-            if is_http and _has_dto(handler)
-            else None
+            late.outbound(handler, chain, call.returns, found) if is_http and has_dto else None
         ),
         lasting=lasting,
     )
     found.extend(_contradictions(plan))
-    if not found:
+    if has_dto and not found:
         found.extend(_idle(plan))
-    problems.extend([f"{declared.label}: {problem}" for problem in found])
+    if found:
+        problems.extend([f"{declared.label}: {problem}" for problem in found])
     return plan
-
-
-def _has_dto(handler: Layer) -> bool:
-    return option_of(handler, "dto") is not None or option_of(handler, "return_dto") is not None
 
 
 def _idle(plan: Plan) -> Iterable[str]:
     """Return what is wrong with the DTOs that a handler itself names."""
-    if not _has_dto(plan.handler):
-        return ()
     arguments = (argument for step in _steps(plan) for argument in step.arguments)
     read = [argument.inbound for argument in arguments if argument.source is Source.DATA]
     return late.idle(plan.handler, plan.scope_type, read, plan.outbound)
@@ -173,6 +168,7 @@ def _idle(plan: Plan) -> Iterable[str]:
 
 def reading_of(
     handler: Layer,
+    options: Mapping[str, Any],
     path: PathTemplate,
     scope_type: str,
     chain: tuple[Layer, ...],
@@ -182,6 +178,7 @@ def reading_of(
 
     Args:
         handler: The resolved handler.
+        options: All of its options.
         path: The route's path.
         scope_type: The type of its connections.
         chain: The layers that it was resolved from.
@@ -190,10 +187,10 @@ def reading_of(
     return Reading(
         path,
         scope_type,
-        option_of(handler, "dependencies"),
-        option_of(handler, "parameters"),
-        option_of(handler, "type_decoders"),
-        option_of(handler, "dto"),
+        options["dependencies"],
+        options["parameters"],
+        options["type_decoders"],
+        options["dto"],
         "dto" in changes_of(handler),
         chain,
         lasting.decoding,
@@ -213,7 +210,8 @@ def plan_layer(outermost: Layer, problems: list[str], lasting: Lasting, scope_ty
     nothing = BaseRouteHandler()
     handler = resolve((cast("BaseRouteHandler", outermost), nothing))
     chain = (outermost,)
-    reading = reading_of(handler, ROOT, scope_type, chain, lasting)
+    options = options_of(handler)
+    reading = reading_of(handler, options, ROOT, scope_type, chain, lasting)
     graph = Graph(reading, found, lasting)
     is_http = scope_type == "http"
     plan = Plan(
@@ -227,7 +225,7 @@ def plan_layer(outermost: Layer, problems: list[str], lasting: Lasting, scope_ty
         before_request=(),
         call=Step("routing", nothing, (), Manner.DIRECT),
         after_request=(),
-        after_response=_finishing(graph, option_of(handler, "after_response") if is_http else ()),
+        after_response=_finishing(graph, options["after_response"] if is_http else ()),
         exception_handlers=_exception_handlers(graph, chain),
         providers=graph.providers,
         middleware=(),
@@ -292,7 +290,7 @@ def _contradictions(plan: Plan) -> Iterable[str]:
     """Yield what a route asks for that cannot be."""
     if plan.methods and _WITHOUT_REQUEST_BODY.issuperset(plan.methods):
         sources = [argument.source for step in _steps(plan) for argument in step.arguments]
-        for source in (Source.DATA, Source.BODY):
+        for source in (Source.DATA, Source.BODY) if sources else ():
             if source in sources:
                 method = plan.methods[0]
                 yield f"{source.value!r} is the body, which a {method} request does not have"
@@ -301,12 +299,13 @@ def _contradictions(plan: Plan) -> Iterable[str]:
     elif plan.scope_type != "http" and plan.call.manner is not Manner.AWAITED:
         kind = type(plan.handler).__name__
         yield f"a {kind} handler is an asynchronous function; write async def"
-    status = plan.handler.default_status if isinstance(plan.handler, HTTPRouteHandler) else 200
-    if status in WITHOUT_BODY and plan.result in {Result.TEXT, Result.RAW, Result.DATA}:
-        yield (
-            f"a response of status {status} has no body, but the handler returns one; "
-            "annotate it with -> None or give another status_code"
-        )
+    if plan.result in _WITH_BODY and isinstance(plan.handler, HTTPRouteHandler):
+        status = plan.handler.default_status
+        if status in WITHOUT_BODY:
+            yield (
+                f"a response of status {status} has no body, but the handler returns one; "
+                "annotate it with -> None or give another status_code"
+            )
 
 
 def _generator(plan: Plan) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from types import GenericAlias
 from typing import Any, Final, TypeVar, get_origin
 
 from hesper._signature import MISSING, members
@@ -36,8 +37,9 @@ def result_of(returns: Any) -> Result:
     """Return the kind of value that the return annotation *returns* stands for."""
     if returns is MISSING:
         return Result.UNKNOWN
-    if type(returns) is type and returns in _PLAIN:  # PERF: as most handlers say
-        return _PLAIN[returns]
+    plain = returns.__origin__ if type(returns) is GenericAlias else returns
+    if type(plain) is type and plain in _PLAIN:  # PERF: as most handlers say
+        return _PLAIN[plain]
     kinds = {_kind(member) for member in members(returns)}
     if len(kinds) == 1:
         return kinds.pop()
