@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -378,3 +380,80 @@ def test_defaults_by_name_of_what_is_not_passed_by_name_alone_count_for_nothing(
     function.__kwdefaults__ = {"number": 1, "flag": True, "other": 2}
     parameters = read_signature(function).parameters
     assert [(one.name, one.default) for one in parameters] == [("number", MISSING), ("flag", True)]
+
+
+# What a function keeps.
+
+
+def test_a_function_is_read_once() -> None:
+    def function(a: int, b: str = "") -> list[int]: ...  # type: ignore[empty-body]
+
+    assert read_signature(function) is read_signature(function)
+
+
+def written_anew(function: Any) -> None:
+    function.__annotations__ = {"a": str}
+
+
+def written_over(function: Any) -> None:
+    function.__annotations__["a"] = "str"
+
+
+def given_a_default(function: Any) -> None:
+    function.__defaults__ = ("",)
+
+
+def given_another_code(function: Any) -> None:
+    def other(b: int) -> None: ...
+
+    function.__code__ = other.__code__
+
+
+def given_a_default_by_name(function: Any) -> None:
+    function.__kwdefaults__ = {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [written_anew, written_over, given_a_default, given_another_code, given_a_default_by_name],
+)
+def test_a_function_that_was_changed_is_read_anew(change: Callable[[Any], None]) -> None:
+    def function(a: int) -> None: ...
+
+    def unread(a: int) -> None: ...
+
+    read_signature(function)
+    change(function)
+    change(unread)
+    assert read_signature(function) == read_signature(unread)
+
+
+def test_what_a_function_keeps_is_not_that_of_a_function_it_is_copied_to() -> None:
+    def function(a: int) -> None: ...
+
+    def other(b: int) -> None: ...
+
+    read_signature(function)
+    vars(other).update(vars(function))
+    assert hints(other) == {"b": int}
+
+
+def test_a_function_and_its_method_are_read_each_in_its_way() -> None:
+    class Owner:
+        def method(self, a: int) -> None: ...
+
+    names = [list(hints(call)) for call in (Owner.method, Owner().method, Owner.method)]
+    assert names == [["self", "a"], ["a"], ["self", "a"]]
+
+
+def test_what_a_function_keeps_does_not_keep_it_alive() -> None:
+    def function(a: int) -> list[int]: ...  # type: ignore[empty-body]
+
+    read_signature(function)
+    alive = weakref.ref(function)
+    gc.disable()
+    try:
+        del function
+        assert alive() is None
+    finally:
+        gc.enable()

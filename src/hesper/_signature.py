@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import sys
 import types
 import typing
@@ -48,6 +49,38 @@ class Signature(msgspec.Struct, frozen=True):
     parameters: tuple[SignatureParameter, ...]
     returns: Any
     """The resolved return annotation; `MISSING` without one."""
+
+
+class _Kept(msgspec.Struct, frozen=True, eq=False):
+    """What a function keeps of how it was read; lives as long as the function.
+
+    It does not refer to the function: they would keep each other alive.
+    """
+
+    signature: Signature
+    """All of its parameters, that of a method's object too."""
+    code: types.CodeType
+    defaults: tuple[Any, ...] | None
+    hints: tuple[Any, ...]
+    """The annotations as they are written."""
+
+    def is_of(self, function: types.FunctionType) -> bool:
+        """Whether *function* is what it was when it was read.
+
+        Decorators copy what a function keeps to other functions, and some set what it says.
+        """
+        hints = function.__annotations__.values()
+        return (
+            self.code is function.__code__
+            and self.defaults is function.__defaults__
+            and function.__kwdefaults__ is None
+            and len(self.hints) == len(hints)
+            and all(map(operator.is_, self.hints, hints))
+        )
+
+
+_KEPT: Final = "__hesper_signature__"
+"""The attribute of an ordinary function that holds what it keeps."""
 
 
 class UnreadableSignature(Exception):  # noqa: N818 - a reason, turned into a ConfigurationError
@@ -106,38 +139,53 @@ def _ordinary(call: Callable[..., Any]) -> Signature | None:
     """Return the signature of an ordinary function or method; `None` for all that is not.
 
     PERF: it is read from what the function holds, in a tenth of the time that `inspect.signature`
-    and `get_type_hints` take, which have the last word on anything out of the ordinary.
+    and `get_type_hints` take, which have the last word on anything out of the ordinary; and it is
+    kept by the function, for the next app that is made of the same handlers.
     """
     function: Any = call.__func__ if isinstance(call, types.MethodType) else call
-    if type(function) is not types.FunctionType or getattr(function, "__type_params__", None):
+    if type(function) is not types.FunctionType:
         return None
-    code, skipped = function.__code__, 0 if function is call else 1
+    own, is_method = vars(function), function is not call
+    if not _TOLD_BY_OTHERS.isdisjoint(own):
+        return None
+    kept: _Kept | None = own.get(_KEPT)
+    if kept is None or not kept.is_of(function):
+        found = _found(function)
+        if found is None:
+            return None
+        hints = tuple(function.__annotations__.values())
+        kept = own[_KEPT] = _Kept(found, function.__code__, function.__defaults__, hints)
+    if not is_method:
+        return kept.signature
+    taken, returns = kept.signature.parameters, kept.signature.returns
+    bound = bool(taken) and not taken[0].keyword_only
+    return Signature(taken[1:], returns) if bound else None
+
+
+def _found(function: types.FunctionType) -> Signature | None:
+    """Return the signature of an ordinary function; `None` if its code does not tell it."""
+    code = function.__code__
     by_position = code.co_argcount
-    if (
-        code.co_flags & _TAKES_THE_REST
-        or by_position < skipped
-        or not _TOLD_BY_OTHERS.isdisjoint(vars(function))
-    ):
+    if code.co_flags & _TAKES_THE_REST or getattr(function, "__type_params__", None):
         return None
     hints = _settled_hints(function)
     if hints is None:
         return None
     names = code.co_varnames[: by_position + code.co_kwonlyargcount]
-    last, defaults = function.__defaults__ or (), function.__kwdefaults__ or {}
-    if len(last) > by_position or not defaults.keys() <= set(names[by_position:]):
-        return None  # somebody has set them
-    if last:
-        defaults = {
-            **dict(zip(names[by_position - len(last) : by_position], last, strict=True)),
-            **defaults,
-        }
+    defaults: dict[str, Any] = {}
+    if function.__defaults__ or function.__kwdefaults__:
+        last, by_name = function.__defaults__ or (), function.__kwdefaults__ or {}
+        if len(last) > by_position or not by_name.keys() <= set(names[by_position:]):
+            return None  # somebody has set them
+        with_default = names[by_position - len(last) : by_position]
+        defaults = {**dict(zip(with_default, last, strict=True)), **by_name}
     parameters = [
         SignatureParameter(
             name, hints.get(name, MISSING), defaults.get(name, MISSING), index >= by_position
         )
         for index, name in enumerate(names)
     ]
-    return Signature(tuple(parameters[skipped:]), hints.get("return", MISSING))
+    return Signature(tuple(parameters), hints.get("return", MISSING))
 
 
 def _settled_hints(function: types.FunctionType) -> dict[str, Any] | None:

@@ -269,8 +269,9 @@ class Graph:
             who = "" if isinstance(error, UnclearArgument) else f"{described(call)}: "
             what = "" if provides is None else f" (it provides {self._place(provides)})"
             self._problems.append(f"{who}{error}{what}")
-        taken = [one.key for one in arguments if one.source is Source.DEPENDENCY]
-        needs = tuple([key for key in taken if key is not None])
+        dependency = Source.DEPENDENCY
+        taken = [one.key for one in arguments if one.source is dependency]
+        needs = tuple([key for key in taken if key is not None]) if taken else ()
         return Step(name, call, arguments, manner, returns=returns, needs=needs)
 
     def _provide(self, key: Any, above: tuple[Any, ...]) -> None:
