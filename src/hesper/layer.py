@@ -373,11 +373,12 @@ class Layer:
         """Read every option that is set."""
         own = vars(self)
         said = () if RULES.keys().isdisjoint(own) else RULES  # in their order, whatever was first
-        own["_changes"] = {
+        changes = {
             name: RULES[name].change(name, own[name])
             for name in said
             if own.get(name, UNSET) is not UNSET
         }
+        own["_changes"] = changes or _NO_CHANGES
 
     def __repr__(self) -> str:
         return f"<{self.label}>"
@@ -390,6 +391,8 @@ class Layer:
 
 RULES: Final[Mapping[str, Rule]] = {f.name: f.metadata["rule"] for f in fields(Layer)}
 """The rule of every option, by name."""
+
+_NO_CHANGES: Final[Mapping[str, Change]] = {}  # of all that say nothing; stays empty
 
 _UNSAID: Final[Mapping[str, Any]] = dict.fromkeys(RULES, UNSET)
 

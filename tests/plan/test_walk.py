@@ -104,3 +104,19 @@ def test_a_controller_that_answers_any_attribute_keeps_its_routes() -> None:
         "/books/{page:int}",
         "/r/leaf",
     ]
+
+
+def test_a_handler_has_the_paths_of_the_app_it_is_in() -> None:
+    places = [walked(leaf, Books, path=path)[0] for path in ("/one", "/two", "/one")]
+    assert [[str(declared.path) for declared in routes] for routes in places] == [
+        [f"{path}/leaf", f"{path}/books/base", f"{path}/books", f"{path}/books/{{page:int}}"]
+        for path in ("/one", "/two", "/one")
+    ]
+
+
+def test_the_path_of_a_handler_is_parsed_once_for_apps_with_the_same_layers() -> None:
+    @get("/own")
+    async def own() -> None: ...
+
+    (one,), (other,) = (walked(Router("/r", [own]))[0] for _ in range(2))
+    assert one.path is other.path

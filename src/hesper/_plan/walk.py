@@ -146,11 +146,22 @@ class Walk:
             self._check(handler)
             for own in handler.paths:
                 try:
-                    path = parse_path(*paths, own)
+                    path = _path_of(handler, paths, own)
                 except BadPath as error:
                     self.problems.append(f"{described(function)}: {error}")
                     continue
                 yield DeclaredRoute(path, branch, handler, function)
+
+
+def _path_of(handler: BaseRouteHandler, paths: tuple[str, ...], own: str) -> PathTemplate:
+    """Return a path of *handler* below *paths*, parsed.
+
+    PERF: the handler keeps the first, for other apps that it is in at the same place.
+    """
+    kept: tuple[tuple[str, ...], str, PathTemplate] | None = vars(handler).get("_parsed")
+    if kept is None:
+        kept = vars(handler)["_parsed"] = (paths, own, parse_path(*paths, own))
+    return kept[2] if kept[0] == paths and kept[1] == own else parse_path(*paths, own)
 
 
 def _names(controller: type[Controller]) -> Iterator[str]:
