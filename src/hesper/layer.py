@@ -435,8 +435,8 @@ def sparse(kind: type[LayerT]) -> type[LayerT]:
         if len(given) > len(by_position) or not said.keys().isdisjoint(by_position[: len(given)]):
             construct(layer, *given, **said)  # raises what a wrong call raises
         own = vars(layer)
-        own.update(shadowed_of(type(layer)))
-        own.update(zip(by_position, given, strict=False), **said)
+        own.update(shadowed_of(type(layer)), **said)
+        own.update(zip(by_position, given, strict=False))
         layer.__post_init__()
 
     type.__setattr__(kind, "__init__", init)

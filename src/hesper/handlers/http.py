@@ -62,15 +62,12 @@ class HTTPRouteHandler(BaseRouteHandler):
     """The HTTP methods that the handler answers."""
 
     def __post_init__(self) -> None:
-        """Check the status."""
+        """Check what is said of the responses."""
         super().__post_init__()
-        status: object = self.status_code
-        if status is not None and not (isinstance(status, int) and 200 <= status <= 599):
-            raise TypeError(
-                f"status_code takes the status of a whole response, 200 to 599, not {status!r}"
-            )
-        _check_raises(self.raises)
-        _check_responses(self.responses)
+        own = vars(self)
+        for name, check in _CHECKS.items():
+            if name in own:  # PERF: most handlers say nothing of it, and the defaults fit
+                check(own[name])
 
     @property
     def http_methods(self) -> tuple[str, ...]:
@@ -83,6 +80,13 @@ class HTTPRouteHandler(BaseRouteHandler):
         if self.status_code is not None:
             return self.status_code
         return _STATUS.get(self.http_methods, 200)
+
+
+def _check_status(status: object) -> None:
+    if status is not None and not (isinstance(status, int) and 200 <= status <= 599):
+        raise TypeError(
+            f"status_code takes the status of a whole response, 200 to 599, not {status!r}"
+        )
 
 
 def _check_raises(raises: Any) -> None:
@@ -99,6 +103,14 @@ def _check_responses(responses: object) -> None:
             raise TypeError(f"responses takes a ResponseSpec(...) for {status}, not {spec!r}")
     if responses is not None and not isinstance(responses, Mapping):
         raise TypeError(f"responses takes a mapping of statuses, not {responses!r}")
+
+
+_CHECKS: Final[Mapping[str, Callable[[Any], None]]] = {
+    "status_code": _check_status,
+    "raises": _check_raises,
+    "responses": _check_responses,
+}
+"""What is checked of an option when a handler is declared, by its name."""
 
 
 class get(HTTPRouteHandler):  # noqa: N801 - a decorator
