@@ -78,14 +78,15 @@ class ValueWriter:
         ]
         checked: dict[Any, Argument] = {}
         for argument in arguments:
-            if _identity(argument) in self._locals:
+            identity = _identity(argument)
+            if identity in self._locals:
                 continue
             if argument.source in READ_FROM_REQUEST and not self._is_certain(argument):
-                checked[_identity(argument)] = argument
+                checked[identity] = argument
             else:
-                self._locals[_identity(argument)] = self._unchecked(argument)
+                self._locals[identity] = self._unchecked(argument)
         if checked:
-            self._checked(tuple(checked.values()))
+            self._locals.update(zip(checked, self._checked(tuple(checked.values())), strict=True))
 
     def call(self, step: Step, given: tuple[str, ...] = ()) -> str:
         """Return the argument list of a call of *step*.
@@ -186,7 +187,8 @@ class ValueWriter:
             return False
         return self._decoders.of(argument) is None
 
-    def _checked(self, arguments: tuple[Argument, ...]) -> None:
+    def _checked(self, arguments: tuple[Argument, ...]) -> list[str]:
+        """Write what takes values that may not fit; return their local variables."""
         source = self._source
         body = "None"
         for argument in arguments:
@@ -199,8 +201,7 @@ class ValueWriter:
                 source.add(f"{name} = {self._checked_value(argument, body)}")
         with source.block("except Exception as error:"):
             source.add(f"raise {values}.refusal(error, scope, {body})")
-        for argument, name in zip(arguments, names, strict=True):
-            self._locals[_identity(argument)] = name
+        return names
 
     def _body(self, argument: Argument) -> str:
         """Write what reads the body; one that may be left out has a media type if it is there."""

@@ -35,6 +35,8 @@ class Manner(enum.Enum):
     ASYNC_CONTEXT = "async context"
     """Makes an asynchronous context manager."""
 
+    __hash__ = object.__hash__  # PERF: as for `Source`
+
 
 EXITS: Final = frozenset(set(Manner) - {Manner.DIRECT, Manner.THREAD, Manner.AWAITED})
 """The manners in which something is left open that must be exited."""

@@ -24,6 +24,8 @@ class Result(enum.Enum):
     UNKNOWN = "unknown"
     """A response, an ASGI app, or whatever turns up."""
 
+    __hash__ = object.__hash__  # PERF: as for `Source`
+
 
 _PLAIN: Final[Mapping[type, Result]] = {
     type(None): Result.NOTHING,
