@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from hesper._merge import UNSET, Change
-from hesper.layer import RULES, Layer, LayerT, changes_of, shadowed_of
+from hesper._sparse import shadowed_of
+from hesper.layer import RULES, Layer, LayerT, changes_of
 
 
 class Branch:

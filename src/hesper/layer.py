@@ -7,10 +7,9 @@ are layers, so all of them accept every option.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Final, Literal, Protocol, Self, TypeAlias, TypeVar
+from dataclasses import fields
+from typing import Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar
 
 import msgspec
 
@@ -36,6 +35,7 @@ from hesper._merge import (
 )
 from hesper._middleware import read_middleware
 from hesper._place import Place, place_of, place_of_caller
+from hesper._sparse import sparse
 from hesper._types import (
     DeclaredMiddleware,
     ExceptionHandler,
@@ -246,7 +246,7 @@ def _read_etag(written: object) -> late.ETag | None:
     raise TypeError(f"takes ETag(...), or None for none, not {written!r}")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@sparse
 class Layer:
     """The options that every layer accepts; one that is left out is inherited.
 
@@ -355,7 +355,6 @@ class Layer:
     """Security requirements of the route in the OpenAPI document, of which a client meets one."""
 
     _names = frozenset[str]()
-    _shadowed: ClassVar[Mapping[str, Any] | None] = None
 
     def __new__(cls, *_positional: object, **options: object) -> Self:
         """Refuse unknown keywords with the name that was probably meant."""
@@ -394,53 +393,7 @@ RULES: Final[Mapping[str, Rule]] = {f.name: f.metadata["rule"] for f in fields(L
 
 _NO_CHANGES: Final[Mapping[str, Change]] = {}  # of all that say nothing; stays empty
 
-_UNSAID: Final[Mapping[str, Any]] = dict.fromkeys(RULES, UNSET)
-
-
-class _Unsaid:
-    """Stands on the class for an option that a layer does not say: that is what it has inherited.
-
-    Lives as long as the class.
-    """
-
-    __slots__ = ("__weakref__", "_name")
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __get__(self, layer: Layer | None, _kind: type[Layer]) -> Any:
-        return UNSET if layer is None else vars(layer).get("_inherited", _UNSAID)[self._name]
-
-
-for _name in RULES:
-    setattr(Layer, _name, _Unsaid(_name))
-
 LayerT = TypeVar("LayerT", bound=Layer)
-
-
-def sparse(kind: type[LayerT]) -> type[LayerT]:
-    """Have layers hold only what they say themselves, all of whose fields have defaults.
-
-    PERF: a handler says two or three of forty things. To write down the others, as a dataclass
-    does, is half of what it takes to declare a route, in time and in memory.
-
-    Args:
-        kind: The class, a dataclass already.
-    """
-    construct: Any = kind.__init__
-    by_position = [field.name for field in fields(kind) if not field.kw_only]
-
-    @functools.wraps(construct)
-    def init(layer: LayerT, *given: Any, **said: Any) -> None:
-        if len(given) > len(by_position) or not said.keys().isdisjoint(by_position[: len(given)]):
-            construct(layer, *given, **said)  # raises what a wrong call raises
-        own = vars(layer)
-        own.update(shadowed_of(type(layer)), **said)
-        own.update(zip(by_position, given, strict=False))
-        layer.__post_init__()
-
-    type.__setattr__(kind, "__init__", init)
-    return kind
 
 
 def _fields_of(kind: type[Layer]) -> Collection[str]:
@@ -448,27 +401,6 @@ def _fields_of(kind: type[Layer]) -> Collection[str]:
     if not vars(kind).get("_names"):
         kind._names = frozenset(field.name for field in fields(kind))
     return kind._names
-
-
-def shadowed_of(kind: type[Layer]) -> Mapping[str, Any]:
-    """Return the defaults of the fields that a class has attributes of its own instead of.
-
-    An attribute says nothing, as only what is passed does: so layers of the class hold the defaults
-    of these fields. They are found once, and kept on the class.
-    """
-    shadowed: Mapping[str, Any] | None = vars(kind).get("_shadowed")
-    if shadowed is None:
-        attributes: dict[str, Any] = {}
-        for source in reversed(kind.__mro__):
-            attributes.update(vars(source))
-        declared = {field.name: field.default for field in fields(kind)}
-        standing = {**declared, **{name: vars(Layer)[name] for name in RULES}}
-        shadowed = kind._shadowed = {
-            name: default
-            for name, default in declared.items()
-            if attributes.get(name, standing[name]) is not standing[name]
-        }
-    return shadowed
 
 
 def changes_of(layer: Layer) -> Mapping[str, Change]:

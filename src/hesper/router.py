@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
 from hesper._merge import several
+from hesper._sparse import sparse
 from hesper.controller import Controller
 from hesper.layer import Layer
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@sparse
 class Router(Layer):
     """Group handlers, controllers and routers under a path.
 

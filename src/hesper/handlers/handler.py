@@ -8,10 +8,11 @@ built. The declaration does not refer to the function: they would keep each othe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Final, TypeVar
 
-from hesper.layer import Layer, sparse
+from hesper._sparse import sparse
+from hesper.layer import Layer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,7 +21,6 @@ DECLARATIONS: Final = "__hesper_handlers__"
 
 
 @sparse
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class BaseRouteHandler(Layer):
     """A route handler's own options; applied to a function, it declares a route."""
 

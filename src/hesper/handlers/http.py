@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import hesper._late as late
+from hesper._sparse import sparse
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
 from hesper.enums import MediaType
 from hesper.handlers.handler import BaseRouteHandler
-from hesper.layer import sparse
 
 _STATUS: Final[Mapping[tuple[str, ...], int]] = {("POST",): 201, ("DELETE",): 204}
 """The status of a response by the methods, where it is not 200."""
 
 
 @sparse
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class HTTPRouteHandler(BaseRouteHandler):
     """A handler of HTTP requests."""
 
