@@ -6,6 +6,7 @@ import gc
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -334,3 +335,15 @@ def test_a_controllers_instance_goes_with_the_app() -> None:
         assert reference() is not None
         del app
         assert reference() is None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Levelled(Hesper):
+    """An application class of a user's own, with an option more."""
+
+    level: int = 1
+
+
+def test_an_application_class_of_ones_own_may_have_further_options() -> None:
+    app: Any = Levelled(level=2, state={"pool": 1}, debug=True)
+    assert (app.level, app.state.pool, app.debug) == (2, 1, True)

@@ -6,12 +6,13 @@ import asyncio
 import inspect
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import FrozenInstanceError, dataclass, field
+from dataclasses import FrozenInstanceError, field
 from typing import Any, Never, Self
 
 import hesper._late as late
 from hesper._compile.errors import observe
 from hesper._plan.plan import Plan
+from hesper._sparse import sparse
 from hesper._types import (
     LIFESPAN_KEY,
     AfterExceptionHookHandler,
@@ -37,7 +38,7 @@ from hesper.registry import Details, Registry, live
 from hesper.router import ControllerRouterHandler
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@sparse
 class ApplicationLayer(Layer):
     """The options of an application."""
 
@@ -108,14 +109,17 @@ class Hesper(ApplicationLayer):
         """Read the tree of layers and plan every route."""
         super().__post_init__()
         own = vars(self)
+        if "state" in own:  # a derived dataclass's constructor has set it already
+            own["_initial_state"] = _initial(own.pop("state"))
         if one_or_several(self.on_app_init) or self.plugins:
             self._initialise()
         for name in ("debug", "problem_details"):
-            if not isinstance(own[name], bool):
+            given: object = getattr(self, name)
+            if not isinstance(given, bool):
                 # "0" of the environment is true: a debug page would be shown to everybody.
-                raise TypeError(f"{name} takes True or False, not {own[name]!r}")
-        if isinstance(own["drain_timeout"], bool) or not _is_time(own["drain_timeout"]):
-            raise TypeError(f"drain_timeout takes seconds, 0 or more, not {own['drain_timeout']!r}")
+                raise TypeError(f"{name} takes True or False, not {given!r}")
+        if isinstance(self.drain_timeout, bool) or not _is_time(self.drain_timeout):
+            raise TypeError(f"drain_timeout takes seconds, 0 or more, not {self.drain_timeout!r}")
         own["_before_send"] = one_or_several(self.before_send)
         own["exception_observers"] = one_or_several(self.after_exception)
         parts = LifespanParts(own.pop("lifespan"), self.on_startup, self.on_shutdown)
@@ -267,7 +271,7 @@ class Hesper(ApplicationLayer):
     def state(  # pyright: ignore[reportIncompatibleVariableOverride]
         self, given: ImmutableState | Mapping[str, Any] | None
     ) -> None:
-        # Called by the constructor alone: afterwards the app is frozen.
+        # Called by the constructor of a derived dataclass alone: afterwards the app is frozen.
         vars(self)["_initial_state"] = _initial(given)
 
     def route_reverse(self, name: str, **path_parameters: Any) -> str:
