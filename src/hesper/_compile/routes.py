@@ -193,17 +193,18 @@ def add_plans(
         The target of each plan.
     """
     targets: dict[Plan, Target] = {}
-    placed: dict[Node, list[Plan]] = {}
+    placed: dict[Node, tuple[Plan, ...]] = {}
     for plan in plans:
         node = matcher.node(plan.path)
-        neighbours = placed.setdefault(node, [])
-        problems += [
-            f"{plan.label} is declared twice: by {_function(other)} "
-            f"and by {_function(plan)}; change a path or a method"
-            for other in neighbours
-            if _clash(other, plan)
-        ]
-        neighbours.append(plan)
+        neighbours = placed.get(node, ())
+        if neighbours:
+            problems += [
+                f"{plan.label} is declared twice: by {_function(other)} "
+                f"and by {_function(plan)}; change a path or a method"
+                for other in neighbours
+                if _clash(other, plan)
+            ]
+        placed[node] = (*neighbours, plan)
         target = targets[plan] = known.get(plan) or _target(plan)
         put(node, plan, target)
     for node in placed:
