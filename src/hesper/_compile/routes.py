@@ -289,8 +289,7 @@ async def _not_yet(_scope: Scope, _receive: Receive, _send: Send) -> None:
 def _add_implied(node: Node) -> None:
     """Answer `HEAD` where `GET` is (RFC 9110, section 9.3.2)."""
     if "GET" in node.http and "HEAD" not in node.http:
-        target = node.http["GET"]
-        node.http["HEAD"] = Target(Head(target), target.names, target.opt)
+        node.http["HEAD"] = Head(node.http["GET"])
 
 
 class Missing:
@@ -375,19 +374,21 @@ def _error(methods: tuple[str, ...]) -> HTTPException:
     return NotFoundException()
 
 
-class Head:
+class Head(Target):
     """Answers `HEAD` as `GET` is answered, without the body; lives as long as its app.
 
     Args:
         target: Where the endpoint of `GET` is found.
     """
 
-    __slots__ = ("__weakref__", "_target")
+    __slots__ = ("_target",)
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        self.names = target.names
+        self.opt = target.opt
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def endpoint(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Return the endpoint's coroutine."""
 
         def without_body(message: Message) -> Awaitable[None]:
