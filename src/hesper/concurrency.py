@@ -12,22 +12,18 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-from _thread import allocate_lock
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from functools import cache, partial, wraps
+from functools import partial, wraps
 from types import coroutine
-from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
+
+from hesper._container import raise_from_here
+from hesper._threads import Call, import_anyio, serving_workers, workers_of
 
 __all__ = ["Limiter", "thread_limiter"]
 
 T = TypeVar("T")
 P = ParamSpec("P")
-
-_PENDING: Final = object()
-
-# On the loop itself: who waits for a thread refers to the loop, so that anything else would pin it.
-_LIMITER: Final = "__hesper_thread_limiter__"
-_THREADS: Final = 40
 
 
 class Limiter(Protocol):
@@ -59,15 +55,9 @@ def thread_limiter() -> Limiter:
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        return cast("Limiter", _anyio().to_thread.current_default_thread_limiter())
-    return _limiter_of(loop)
-
-
-def _limiter_of(loop: asyncio.AbstractEventLoop) -> Limiter:
-    limiter: Limiter | None = getattr(loop, _LIMITER, None)
-    if limiter is None:
-        limiter = cast("Limiter", _anyio().CapacityLimiter(_THREADS))
-        setattr(loop, _LIMITER, limiter)
+        limiter: Limiter = import_anyio().to_thread.current_default_thread_limiter()
+    else:
+        limiter = workers_of(loop).limiter
     return limiter
 
 
@@ -88,7 +78,7 @@ class _Place:
     async def __aenter__(self) -> None:
         try:
             self._limiter.acquire_on_behalf_of_nowait(self)
-        except _anyio().WouldBlock:
+        except import_anyio().WouldBlock:
             await self._limiter.acquire_on_behalf_of(self)
 
     async def __aexit__(self, *_exception: object) -> None:
@@ -101,15 +91,7 @@ def _place() -> Any:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return thread_limiter()
-    return _Place(_limiter_of(loop))
-
-
-@cache
-def _anyio() -> Any:
-    """Return anyio, which is slow to load and often not needed."""
-    import anyio.to_thread
-
-    return anyio
+    return _Place(workers_of(loop).limiter)
 
 
 async def in_thread(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -130,15 +112,25 @@ async def in_thread(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) ->
         RuntimeError: The function raised `StopIteration`, which no coroutine can (PEP 479).
         BaseException: Whatever else the function raises.
     """
-    call = _Call(partial(fn, *args, **kwargs))
+    call = Call(partial(fn, *args, **kwargs))
+    workers = serving_workers()
+    if workers is None:
+        await _by_anyio(call)
+    else:
+        async with _Place(workers.limiter):
+            raise_from_here(await workers.make(call))
+    return call.result()
+
+
+async def _by_anyio(call: Call[Any]) -> None:
+    """Have anyio make a call, and wait until it has ended."""
     try:
-        await _anyio().to_thread.run_sync(call.run, limiter=_place())
+        await import_anyio().to_thread.run_sync(call.run, limiter=_place())
     except BaseException:
         # anyio shields the thread from its own cancellations only, not from asyncio's.
         if not call.claimed.acquire(blocking=False):
             await _outlast(call)
         raise
-    return call.result()
 
 
 async def finish_in_thread(fn: Callable[..., T], /, *args: Any) -> T:
@@ -157,84 +149,44 @@ async def finish_in_thread(fn: Callable[..., T], /, *args: Any) -> T:
     Raises:
         BaseException: Whatever the function raises.
     """
-    from anyio import CancelScope, CapacityLimiter  # here, as they are slow to load
-    from anyio.to_thread import run_sync
-
-    call = _Call(partial(fn, *args))
+    call = Call(partial(fn, *args))
+    workers = serving_workers()
     cancelled: BaseException | None = None
-    with CancelScope(shield=True):
-        while call.ended.locked():
-            try:
-                await run_sync(call.run, limiter=CapacityLimiter(math.inf))
-            except asyncio.CancelledError as error:  # asyncio's, from which no scope shields
-                cancelled = cancelled or error
-                if not call.claimed.acquire(blocking=False):
-                    await _outlast(call)
-                else:
-                    call.claimed.release()
     try:
+        if workers is None:
+            cancelled = await _finish_by_anyio(call)
+        else:
+            cancelled = await workers.make(call, always=True)
         value = call.result()
-        if cancelled is not None:
-            raise cancelled
+        raise_from_here(cancelled)
         return value
     finally:
         del cancelled
 
 
-class _Call(Generic[T]):
-    """A function's call in a thread, and how it ends; it lives as long as the call."""
+async def _finish_by_anyio(call: Call[Any]) -> BaseException | None:
+    """Have anyio make a call that must be made, and return the caller's cancellation, if any."""
+    from anyio import CancelScope, CapacityLimiter  # here, as they are slow to load
+    from anyio.to_thread import run_sync
 
-    __slots__ = ("__weakref__", "_error", "_fn", "_value", "claimed", "ended")
-
-    def __init__(self, fn: Callable[[], T]) -> None:
-        self._fn: Callable[[], T] | None = fn
-        self._value: Any = _PENDING
-        self._error: BaseException | None = None
-        self.claimed = allocate_lock()
-        """Held by the thread once it has begun, or by the caller once it has given up."""
-        self.ended = allocate_lock()
-        """Held until the thread has ended."""
-        self.ended.acquire()
-
-    def run(self) -> None:
-        """Call the function, unless the caller has given up."""
-        if not self.claimed.acquire(blocking=False):
-            return
-        # The thread may keep this object a moment longer than the caller; what it works on it
-        # must not.
-        fn, self._fn = self._fn, None
-        assert fn is not None
-        try:
-            self._value = fn()
-        except BaseException as error:
-            self._error = error
-        finally:
-            del fn
-            self.ended.release()
-
-    def wait(self) -> None:
-        """Block until the thread has ended; any number may wait."""
-        with self.ended:
-            pass
-
-    def result(self) -> T:
-        """Return or raise what the function did, once."""
-        error, self._error = self._error, None
-        if error is None:
-            value, self._value = self._value, _PENDING
-            return cast("T", value)
-        try:
-            if isinstance(error, StopIteration):
-                raise RuntimeError(  # noqa: TRY004
-                    "a function raised StopIteration in a worker thread: probably next() found "
-                    "nothing; give next() a default, or catch StopIteration there"
-                ) from error
-            raise error
-        finally:
-            del error
+    cancelled: BaseException | None = None
+    try:
+        with CancelScope(shield=True):
+            while call.ended.locked():
+                try:
+                    await run_sync(call.run, limiter=CapacityLimiter(math.inf))
+                except asyncio.CancelledError as error:  # asyncio's, from which no scope shields
+                    cancelled = cancelled or error
+                    if not call.claimed.acquire(blocking=False):
+                        await _outlast(call)
+                    else:
+                        call.claimed.release()
+        return cancelled
+    finally:
+        del cancelled
 
 
-async def _outlast(call: _Call[Any]) -> None:
+async def _outlast(call: Call[Any]) -> None:
     """Wait for the end of a thread, through cancellations."""
     from anyio import CancelScope, CapacityLimiter  # here, as they are slow to load
     from anyio.to_thread import run_sync

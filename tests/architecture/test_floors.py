@@ -21,7 +21,8 @@ ORDER = [
     "_fault_walk", "_conversions",
     "_type_survey", "_finite", "serialization",
     # 1 lifetimes
-    "registry", "_residents", "_backends", "_container", "_loop", "loop_local", "concurrency",
+    "registry", "_residents", "_backends", "_container", "_loop", "loop_local", "_threads",
+    "concurrency",
     "_closing", "_exits", "lifetime",
     # 2 messages
     "background_tasks", "connection", "response", "pagination",

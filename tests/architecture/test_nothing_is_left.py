@@ -53,6 +53,7 @@ def left_by(work: Callable[[], object]) -> list[str]:
         work()
         for thread in set(threading.enumerate()) - threads:
             thread.join(10)  # what a worker thread has done last is its own until it ends
+            del thread  # one of anyio's knows its loop
         return [repr(found)[:200] for found in hesper_objects() if id(found) not in known]
     finally:
         gc.enable()
