@@ -31,7 +31,7 @@ _PENDING: Final = object()
 # On the loop itself: who waits for a thread refers to the loop, so that anything else would pin it.
 _WORKERS: Final = "__hesper_workers__"
 _THREADS: Final = 40
-_IDLE: Final = 1.0
+_IDLE: Final = 0.5
 """How many seconds a worker waits for the next call; then the thread is anyio's again."""
 
 
@@ -206,11 +206,12 @@ class Workers:
         """Those that wait for a call; the last one is used first."""
         self._process = getpid()
         self._has_ended = False
-        # Of each task the scope that it is in. anyio does not publish it; without, it serves all.
+        # By task what scope it is in. anyio does not publish that; where it is missing, nobody is
+        # served.
         self._scopes: Any = getattr(sys.modules["anyio._backends._asyncio"], "_task_states", None)
 
     def serve(self, task: asyncio.Task[Any] | None) -> bool:
-        """Tell whether workers may make the calls of a task."""
+        """Tell whether workers may make the calls of a task of the loop."""
         if task is None or self._scopes is None or self._has_ended:
             return False
         state = self._scopes.get(task)
@@ -277,7 +278,10 @@ def workers_of(loop: asyncio.AbstractEventLoop) -> Workers:
 
 
 def serving_workers() -> Workers | None:
-    """Return the workers for the calls of the running task; None if anyio has to make them."""
+    """Return the workers for the calls of the running task; None if anyio has to make them.
+
+    That is so on trio, in a scope of anyio's, and where the loop has ended its generators.
+    """
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

@@ -5,6 +5,7 @@
 * An exception crosses the line as a value and leaves no reference cycle behind.
 * The threads that Hesper's callers wait for are counted apart from those of anyio's default, so
   that neither can use up the other's. What ends something is counted nowhere, and never waits.
+* The loop's own workers make the calls, and anyio those of whom they do not serve.
 """
 
 from __future__ import annotations
@@ -166,15 +167,15 @@ async def finish_in_thread(fn: Callable[..., T], /, *args: Any) -> T:
 
 async def _finish_by_anyio(call: Call[Any]) -> BaseException | None:
     """Have anyio make a call that must be made, and return the caller's cancellation, if any."""
-    from anyio import CancelScope, CapacityLimiter  # here, as they are slow to load
-    from anyio.to_thread import run_sync
-
+    anyio = import_anyio()
     cancelled: BaseException | None = None
     try:
-        with CancelScope(shield=True):
+        with anyio.CancelScope(shield=True):
             while call.ended.locked():
                 try:
-                    await run_sync(call.run, limiter=CapacityLimiter(math.inf))
+                    await anyio.to_thread.run_sync(
+                        call.run, limiter=anyio.CapacityLimiter(math.inf)
+                    )
                 except asyncio.CancelledError as error:  # asyncio's, from which no scope shields
                     cancelled = cancelled or error
                     if not call.claimed.acquire(blocking=False):
@@ -188,13 +189,11 @@ async def _finish_by_anyio(call: Call[Any]) -> BaseException | None:
 
 async def _outlast(call: Call[Any]) -> None:
     """Wait for the end of a thread, through cancellations."""
-    from anyio import CancelScope, CapacityLimiter  # here, as they are slow to load
-    from anyio.to_thread import run_sync
-
-    with CancelScope(shield=True):
+    anyio = import_anyio()
+    with anyio.CancelScope(shield=True):
         while call.ended.locked():
             try:
-                await run_sync(call.wait, limiter=CapacityLimiter(math.inf))
+                await anyio.to_thread.run_sync(call.wait, limiter=anyio.CapacityLimiter(math.inf))
             except asyncio.CancelledError:
                 continue  # the caller passes on the first one
 
