@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import os
 import signal
 import threading
@@ -432,6 +433,25 @@ def test_a_call_is_made_though_others_cancel_what_gets_its_thread(
         return await calling
 
     assert on_asyncio(main) == "called"
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_a_loop_that_ends_while_a_worker_gets_its_thread_leaves_nothing(
+    steps: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = set(threading.enumerate())
+    calls: list[asyncio.Task[int]] = []
+
+    async def main() -> None:
+        calls.append(asyncio.create_task(in_thread(int)))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+
+    on_asyncio(main)
+    demand_ended(before)
+    gc.collect()
+    assert calls[0].done()
+    assert not caplog.records
 
 
 def test_where_no_thread_can_be_had_the_call_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,12 +155,12 @@ class Worker:
         if self._has_begun or work is None:
             return
         call, context = work
-        if starter.cancelled():
+        if not starter.cancelled():
+            call.fail(cast("BaseException", starter.exception()))
+        elif not call.claimed.locked():
             # By others, such as a loop that ends, while the caller may go on. Should this one begin
             # yet, one of both makes the call.
             Worker(self._workers, call, context.copy()).start()
-        else:
-            call.fail(cast("BaseException", starter.exception()))
 
     def _reside(self, loop: asyncio.AbstractEventLoop) -> None:
         """Make one call after the other, in the thread."""
