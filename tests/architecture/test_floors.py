@@ -22,8 +22,7 @@ ORDER = [
     "_type_survey", "_finite", "serialization",
     # 1 lifetimes
     "registry", "_residents", "_backends", "_container", "_loop", "loop_local", "_threads",
-    "concurrency",
-    "_closing", "_exits", "lifetime",
+    "concurrency", "_awaited", "_closing", "_exits", "lifetime",
     # 2 messages
     "background_tasks", "connection", "response", "pagination",
     # 3 declarations

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
+from types import SimpleNamespace
 from typing import Literal
 
 import pytest
@@ -10,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hesper._closing import Closing
-from hesper._types import Message
+from hesper._types import LIFESPAN_KEY, Message
+from hesper.connection import WebSocket
 from hesper.connection.conversation import ConnectionState, Conversation
 from hesper.exceptions import WebSocketDisconnect, WebSocketException
-from tests.peers import DeafServer, Peer
+from tests.peers import DeafServer, Peer, socket_scope
 
 pytestmark = pytest.mark.anyio
 
@@ -144,26 +147,40 @@ async def heard(talk: Conversation, mode: Literal["text", "binary"]) -> str | by
     return data
 
 
+async def said(talk: Conversation, mode: Literal["text", "binary"]) -> None:
+    """Say data in the plain way: the order is asked about, and a message sent."""
+    talk.demand_open("send data to")
+    data = {"text": "c"} if mode == "text" else {"bytes": b"c"}
+    await talk.send({"type": "websocket.send", **data})
+
+
 async def course(
-    frames: list[Message], modes: list[Literal["text", "binary"]], way: str
+    frames: list[Message], modes: list[Literal["text", "binary"]], way: str, *, is_in: bool
 ) -> list[object]:
     """Return what is told to who hears, and then says something, until the client has gone."""
     peer = Peer(CONNECT, *frames)
-    talk = Conversation(peer.receive, peer.send, Closing() if way != "without a lifespan" else None)
-    await talk.receive()
-    await talk.send(ACCEPT)
+    lifespan = SimpleNamespace(turn=Closing())
+    state = {LIFESPAN_KEY: lifespan} if is_in else {}
+    socket = WebSocket(socket_scope(state=state), peer.receive, peer.send)
+    talk = socket._conversation
+    await socket.accept()
     told: list[object] = []
     for mode, _ in zip(modes, [*frames, DATA], strict=False):
+        is_text = mode == "text"
+        hears = socket.receive_text if is_text else socket.receive_bytes
+        says = partial(socket.send_text, "c") if is_text else partial(socket.send_bytes, b"c")
+        iterator = socket.iter_text() if is_text else socket.iter_bytes()
         try:
-            told.append(await (heard(talk, mode) if way == "plain" else talk.hear(mode)))
+            if way == "iterated":
+                told.append(await anext(iterator))
+            else:
+                told.append(await (heard(talk, mode) if way == "plain" else hears()))
+        except (WebSocketDisconnect, StopAsyncIteration):
+            told.append("gone")
         except Exception as error:
             told.append((type(error), str(error), getattr(error, "code", None)))
         try:
-            if way == "plain":
-                talk.demand_open("send data to")
-                await talk.send({"type": "websocket.send", "text": "c"})
-            else:
-                await talk.say("c", "text", "utf-8")
+            await (said(talk, mode) if way == "plain" else says())
         except Exception as error:
             told.append((type(error), str(error), getattr(error, "code", None)))
     return [*told, talk.state, peer.heard]
@@ -176,6 +193,7 @@ async def course(
 def test_data_is_heard_and_said_as_by_single_messages(
     frames: list[Message], modes: list[Literal["text", "binary"]]
 ) -> None:
-    ways = ("plain", "without a lifespan", "in a lifespan")
-    plain, *others = [asyncio.run(course(frames, modes, way)) for way in ways]
-    assert others == [plain, plain]
+    plain = asyncio.run(course(frames, modes, "plain", is_in=False))
+    for way in ("plain", "one by one", "iterated"):
+        for is_in in (False, True):
+            assert asyncio.run(course(frames, modes, way, is_in=is_in)) == plain

@@ -76,10 +76,28 @@ async def test_connections_that_were_ended_leave_nothing() -> None:
 
 
 async def test_what_has_ended_is_told_no_more() -> None:
-    async with Hesper([stream]).lifespan() as lifespan:
+    async with Hesper([stream, socket]).lifespan() as lifespan:
         for _ in range(3):
             async with Exchange(lifespan, "/stream") as exchange:
                 assert await exchange.body() == b"1"
                 exchange.incoming.put_nowait({"type": "http.disconnect"})
                 await exchange.task
+            async with Exchange(lifespan, "/socket", "websocket") as exchange:
+                await exchange.message("websocket.accept")
+                assert len(lifespan.turn._listeners) == 1
+                exchange.incoming.put_nowait({"type": "websocket.disconnect"})
+                await exchange.task
         assert len(lifespan.turn._listeners) == 0
+
+
+async def test_nothing_is_kept_of_who_was_interrupted() -> None:
+    async with (
+        Hesper([stream, socket]).lifespan() as lifespan,
+        Exchange(lifespan, "/stream") as first,
+        Exchange(lifespan, "/socket", "websocket") as second,
+    ):
+        assert await first.body() == b"1"
+        await second.message("websocket.accept")
+        lifespan.begin_closing()
+        await asyncio.wait({first.task, second.task})
+        assert lifespan.turn._interrupted == {}

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from typing import Final, Literal, TypeAlias, overload
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, Final, Literal, TypeAlias, overload
 
-from hesper._closing import Closing, Interruption
+from hesper._closing import NEVER, Closing, interruptible, undisturbed
 from hesper._types import Message, Receive, Send
 from hesper.exceptions import WebSocketDisconnect, WebSocketException
 
@@ -51,6 +51,8 @@ _TO: Final[Mapping[str, ConnectionState]] = {
     "websocket.http.response.start": "disconnect",
 }
 
+_KEYS: Final[Mapping[Mode, str]] = {"text": "text", "binary": "bytes"}
+
 _ADVICE: Final[Mapping[ConnectionState, str]] = {
     "init": "it has not been accepted; call `await socket.accept()` first",
     "connect": "it has not been accepted; call `await socket.accept()` first",
@@ -72,25 +74,26 @@ class Conversation:
         "__weakref__",
         "_closing",
         "_ending",
-        "_interruption",
         "_left",
         "_receive",
-        "_send",
+        "send_unasked",
         "state",
     )
 
     state: ConnectionState
     """Where the websocket is in its life."""
+    send_unasked: Send
+    """The server's own send, which asks for no order."""
 
-    def __init__(self, receive: Receive, send: Send, closing: Closing | None = None) -> None:
+    def __init__(self, receive: Receive, send: Send, closing: Closing = NEVER) -> None:
         self._receive = receive
-        self._send = send
+        self.send_unasked = send
         self._closing = closing
-        self._interruption: Interruption | None = None
         self._ending: asyncio.Task[None] | None = None
         self._left: tuple[int, str] | None = None
         self.state = "init"
 
+    @interruptible
     async def receive(self) -> Message:
         """Return the client's next message.
 
@@ -101,13 +104,14 @@ class Conversation:
         if self.state == "disconnect":
             await self._outlast_ending()
             raise self._ended("receive from")
-        if self._interruption is None:
+        if self._closing.has_come and self.state == "receive":
+            return await self._closed_here()
+        try:
             message = await self._receive()
-        else:
-            found = await self._interruption.wait(self._receive, None)
-            if found is None:
-                return await self._closed_here()
-            message = found
+        except BaseException as error:
+            if not self._closing.ends(self, error):
+                raise
+            return await self._closed_here()
         self._moved(message)
         return message
 
@@ -121,47 +125,60 @@ class Conversation:
             self._left = (message.get("code") or _NO_CODE, message.get("reason") or "")
 
     @overload
-    async def hear(self, mode: Literal["text"]) -> str: ...
+    def data_of(self, message: Message, mode: Literal["text"]) -> str: ...
     @overload
-    async def hear(self, mode: Literal["binary"]) -> bytes: ...
+    def data_of(self, message: Message, mode: Literal["binary"]) -> bytes: ...
     @overload
-    async def hear(self, mode: Mode) -> str | bytes: ...
-    async def hear(self, mode: Mode) -> str | bytes:
-        """Return the data of the client's next message.
+    def data_of(self, message: Message, mode: Mode) -> str | bytes: ...
+    def data_of(self, message: Message, mode: Mode) -> str | bytes:
+        """Return the data of a message that was received.
+
+        Args:
+            message: The message.
+            mode: The kind of frame that is expected.
+
+        Raises:
+            WebSocketDisconnect: It says that the client has gone.
+            WebSocketException: It is a frame of the other kind.
+        """
+        if message["type"] == "websocket.disconnect":
+            self._moved(message)
+            raise self._ended("receive data from")
+        data: str | bytes | None = message.get(_KEYS[mode])
+        if data is None:
+            raise WebSocketException(f"Expected a {mode} frame", code=_CANNOT_ACCEPT)
+        return data
+
+    @interruptible
+    async def heard(self, mode: Mode) -> AsyncGenerator[Any, None]:
+        """Yield the data of all messages, until the client has gone.
 
         Args:
             mode: The kind of frame that is expected.
 
         Raises:
             RuntimeError: The websocket was not accepted, or was closed here.
-            WebSocketDisconnect: The client has gone.
             WebSocketException: A frame of the other kind came.
         """
-        if self.state != "receive":
-            self.demand_open("receive data from")
-        interruption = self._interruption
-        if interruption is None or self._ending is not None:
-            message = await self.receive()
-        else:
-            # PERF: what `receive` does, in one coroutine instead of three.
-            interruption.begin()
-            found: Message | None = None
+        key, receive = _KEYS[mode], self._receive
+        while True:
             try:
-                found = await self._receive()
-            except asyncio.CancelledError:
-                if not interruption.is_alone:
+                # PERF: while it is open, what `receive` does, in no coroutine of its own.
+                if self.state == "receive" and not self._closing.has_come:
+                    message = await receive()
+                else:
+                    self.demand_open("receive data from")
+                    message = await self.receive()
+                data = message.get(key)
+                if data is None:
+                    data = self.data_of(message, mode)
+            except WebSocketDisconnect:
+                return
+            except BaseException as error:
+                if not self._closing.ends(self, error):
                     raise
-            finally:
-                interruption.end()
-            message = await self._closed_here() if found is None else found
-            if message["type"] != "websocket.receive":
-                self._moved(message)
-        if message["type"] == "websocket.disconnect":
-            self.demand_open("receive data from")
-        data: str | bytes | None = message.get("text" if mode == "text" else "bytes")
-        if data is None:
-            raise WebSocketException(f"Expected a {mode} frame", code=_CANNOT_ACCEPT)
-        return data
+                continue  # and be told
+            yield data
 
     async def send(self, message: Message) -> None:
         """Send a message to the client.
@@ -180,42 +197,13 @@ class Conversation:
         if kind in _TO:
             self.state = _TO[kind]
         try:
-            await self._send(message)
+            await self.send_unasked(message)
         except OSError as error:  # ASGI, WebSocket 2.4: the client has gone
-            raise self._lost() from error
-        if kind == "websocket.accept" and self._closing is not None:
-            self._interruption = Interruption(self._closing)
+            raise self.lost() from error
+        if kind == "websocket.accept" and self._closing is not NEVER:
             self._closing.tell(self)
 
-    async def say(self, data: str | bytes, mode: Mode, encoding: str) -> None:
-        """Send data to the client.
-
-        Args:
-            data: What to send.
-            mode: The kind of frame to send it in.
-            encoding: How text becomes bytes, and bytes text, where the frame asks for it.
-
-        Raises:
-            RuntimeError: The websocket was not accepted, or was closed here.
-            WebSocketDisconnect: The client has gone.
-        """
-        if self.state != "receive":
-            self.demand_open("send data to")
-            await self._outlast_ending()
-            raise self._ended("send data to")
-        if mode == "text":
-            text = data if isinstance(data, str) else data.decode(encoding)
-            message: Message = {"type": "websocket.send", "text": text}
-        else:
-            encoded = data.encode(encoding) if isinstance(data, str) else data
-            message = {"type": "websocket.send", "bytes": encoded}
-        # PERF: what `send` does, in one coroutine instead of two.
-        try:
-            await self._send(message)
-        except OSError as error:
-            raise self._lost() from error
-
-    def _lost(self) -> WebSocketDisconnect:
+    def lost(self) -> WebSocketDisconnect:
         """Return the error of a client that has gone without a word."""
         self.state = "disconnect"
         self._left = (_ABNORMAL, "")
@@ -226,24 +214,25 @@ class Conversation:
         while (await self._receive())["type"] != "websocket.disconnect":
             pass
 
+    def waits_for(self, closing: Closing) -> bool:
+        """Tell whether a turn ends what is waited for: a message, once it has been accepted."""
+        return closing is self._closing and self.state in {"receive", "disconnect"}
+
     def turned(self) -> None:
         """Close the websocket, whatever its handler does, as its lifespan is closing."""
-        if self.state == "receive" and self._ending is None:
+        if self.state == "receive":
+            self.state = "disconnect"
+            self._left = (_SERVICE_RESTART, _REASON)
             self._ending = asyncio.get_running_loop().create_task(self._end())
-        if self._interruption is not None:
-            self._interruption.turned()
 
     async def _end(self) -> None:
-        if self.state != "receive":
-            return
-        self.state = "disconnect"
-        self._left = (_SERVICE_RESTART, _REASON)
         message = {"type": "websocket.close", "code": _SERVICE_RESTART, "reason": _REASON}
         try:
-            await self._send(message)
+            await self.send_unasked(message)
         except Exception as error:  # the server has closed it itself, or the client has gone
             logger.debug("a websocket could not be closed: %r", error)
 
+    @undisturbed
     async def _outlast_ending(self) -> None:
         """Wait until the close frame is sent: once its handler returns, nothing can be."""
         if self._ending is not None:

@@ -162,19 +162,25 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
             WebSocketDisconnect: The client has gone.
             WebSocketException: A frame of the other kind came.
         """
-        return await self._conversation.hear(mode)
+        conversation = self._conversation
+        conversation.demand_open("receive data from")
+        return conversation.data_of(await conversation.receive(), mode)
 
     async def receive_text(self) -> str:
         """Return the text of the client's next message; for errors see `receive_data`."""
-        if self._is_direct:
-            return await self._conversation.hear("text")
-        return await self.receive_data("text")
+        if not self._is_direct:
+            return await self.receive_data("text")
+        conversation = self._conversation
+        conversation.demand_open("receive data from")
+        return conversation.data_of(await conversation.receive(), "text")
 
     async def receive_bytes(self) -> bytes:
         """Return the bytes of the client's next message; for errors see `receive_data`."""
-        if self._is_direct:
-            return await self._conversation.hear("binary")
-        return await self.receive_data("binary")
+        if not self._is_direct:
+            return await self.receive_data("binary")
+        conversation = self._conversation
+        conversation.demand_open("receive data from")
+        return conversation.data_of(await conversation.receive(), "binary")
 
     async def receive_json(self, mode: Mode = "text") -> Any:
         """Return the data of the client's next message, decoded as JSON.
@@ -206,13 +212,13 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
     def iter_text(self) -> AsyncIterator[str]:
         """Return an iterator over the text of all messages, which ends when the client goes."""
         if self._is_direct:
-            return _until_disconnected(lambda: self._conversation.hear("text"))
+            return self._conversation.heard("text")
         return _until_disconnected(self.receive_text)
 
     def iter_bytes(self) -> AsyncIterator[bytes]:
         """Return an iterator over the bytes of all messages, which ends when the client goes."""
         if self._is_direct:
-            return _until_disconnected(lambda: self._conversation.hear("binary"))
+            return self._conversation.heard("binary")
         return _until_disconnected(self.receive_bytes)
 
     def iter_json(self, mode: Mode = "text") -> AsyncIterator[Any]:
@@ -241,7 +247,14 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
             RuntimeError: The websocket was not accepted, or was closed here.
             WebSocketDisconnect: The client has gone.
         """
-        await self._conversation.say(data, mode, encoding)
+        self._conversation.demand_open("send data to")
+        if mode == "text":
+            text = data if isinstance(data, str) else data.decode(encoding)
+            message: Message = {"type": "websocket.send", "text": text}
+        else:
+            encoded = data.encode(encoding) if isinstance(data, str) else data
+            message = {"type": "websocket.send", "bytes": encoded}
+        await self._conversation.send(message)
 
     async def send_text(self, data: str | bytes, encoding: str = "utf-8") -> None:
         """Send a text frame; for errors see `send_data`.
@@ -250,8 +263,13 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
             data: What to send.
             encoding: How bytes become text.
         """
-        if self._is_direct:
-            await self._conversation.say(data, "text", encoding)
+        # PERF: while it is open, what `send_data` does, in one coroutine.
+        conversation = self._conversation
+        if type(data) is str and conversation.state == "receive" and self._is_direct:
+            try:
+                await conversation.send_unasked({"type": "websocket.send", "text": data})
+            except OSError as error:
+                raise conversation.lost() from error
         else:
             await self.send_data(data, "text", encoding)
 
@@ -262,8 +280,13 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
             data: What to send.
             encoding: How text becomes bytes.
         """
-        if self._is_direct:
-            await self._conversation.say(data, "binary", encoding)
+        # PERF: as in `send_text`.
+        conversation = self._conversation
+        if type(data) is bytes and conversation.state == "receive" and self._is_direct:
+            try:
+                await conversation.send_unasked({"type": "websocket.send", "bytes": data})
+            except OSError as error:
+                raise conversation.lost() from error
         else:
             await self.send_data(data, "binary", encoding)
 

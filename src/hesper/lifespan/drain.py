@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 from weakref import WeakMethod, WeakSet
 
+from hesper._awaited import awaited_by, frame_of
 from hesper._closing import Closing
 from hesper._types import Scope
 from hesper.lifespan.tasks import Tasks
@@ -141,7 +142,7 @@ class Drain:
         return [
             task
             for task in asyncio.all_tasks(self._loop)
-            if any(self._serves(frame) for frame in _frames_of(task))
+            if any(map(self._serves, filter(None, map(frame_of, awaited_by(task)))))
         ]
 
     def _serves(self, frame: FrameType) -> bool:
@@ -165,16 +166,6 @@ def call_weakly(reference: WeakMethod[Callable[[], None]]) -> None:
     method = reference()
     if method is not None:
         method()
-
-
-def _frames_of(task: asyncio.Task[Any]) -> Iterator[FrameType]:
-    """Yield the frames of what a task awaits, outermost first."""
-    awaited: Any = task.get_coro()
-    while awaited is not None:
-        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
-        if frame is not None:
-            yield frame
-        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
 
 
 def _described(scope: Scope) -> str:

@@ -14,13 +14,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
     Callable,
-    Coroutine,
     Iterable,
     Iterator,
     Mapping,
@@ -29,7 +27,7 @@ from collections.abc import (
 from types import AsyncGeneratorType
 from typing import Any, ClassVar, Final, TypeAlias
 
-from hesper._closing import Closing, Interruption, closing_of, next_of
+from hesper._closing import NEVER, Closing, closing_of, interruptible, next_of
 from hesper._types import Message, RawHeaders, Receive, Scope, Send
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
 from hesper.concurrency import ended_by, in_thread
@@ -47,9 +45,6 @@ StreamSource: TypeAlias = (
 """Where chunks come from: something to iterate over, or what makes it."""
 
 _END: Final = object()
-
-_NEVER: Final = Closing()
-"""The turn of no lifespan."""
 
 _UNREAD: Final = (Streamed.DISCARDED, Streamed.FAILED)
 """What stands for a body of which something may still arrive."""
@@ -176,7 +171,6 @@ class PreparedStream(Prepared):
         "_interruptible",
         "_is_ended_by",
         "_source",
-        "_waiting",
     )
 
     notes_start: ClassVar[bool] = True
@@ -196,9 +190,8 @@ class PreparedStream(Prepared):
         self._source = source
         self._encode = encode
         self._is_ended_by = is_ended_by
-        self._closing = _NEVER
+        self._closing = NEVER
         self._interruptible: AsyncGeneratorType[Any, None] | None = None
-        self._waiting: ChunkWait | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response, until its iterator ends or the client goes.
@@ -218,23 +211,16 @@ class PreparedStream(Prepared):
             await _close(self._source)
             return
         closing = closing_of(scope)
-        if closing is not None and self._is_ended_by(closing):
+        if self._is_ended_by(closing):
             self._closing = closing
-            closing.tell(self)  # now, as what is told later, such as its iterator, ends before it
         scope.setdefault("hesper_body", Streamed.DISCARDED)
-        await ended_by(lambda: self._waits(scope, receive), lambda: self._send_all(send))
+        await ended_by(lambda: _client_gone(scope, receive), lambda: self._send_all(send))
 
-    def _waits(self, scope: Scope, receive: Receive) -> Coroutine[Any, Any, None]:
-        """Begin to listen for what may end it early; called when it waits for the first time."""
-        if self._closing is not _NEVER and self._interruptible is not None:
-            self._waiting = ChunkWait(self._closing, self._interruptible)
-            self._waiting.begin()
-        return _client_gone(scope, receive)
-
-    def turned(self) -> None:
-        """End the wait for the next chunk, as its lifespan is closing."""
-        if self._waiting is not None:
-            self._waiting.turned()
+    def waits_for(self, closing: Closing) -> bool:
+        """Tell whether a turn ends what is waited for: the next chunk, and nothing that is sent."""
+        # PERF: the generator is asked then, so that no chunk has to say what is waited for.
+        chunks = self._interruptible
+        return closing is self._closing and chunks is not None and chunks.ag_running
 
     async def _send_all(self, send: Send) -> None:
         source = _opened(self._source)
@@ -247,12 +233,11 @@ class PreparedStream(Prepared):
             if await _sent(send, head) and await self._send_chunks(chunks, send):
                 await _sent(send, {"type": "http.response.body", "body": b""})
         finally:
-            if self._waiting is not None:
-                self._waiting.end()
             await _close(chunks)
             if chunks is not source:
                 await _close(source)
 
+    @interruptible
     async def _send_chunks(self, chunks: AsyncGeneratorType[Any, None], send: Send) -> bool:
         """Send all chunks, until the lifespan turns, and tell whether the client is still there."""
         # PERF: for a chunk nothing is called but what makes it and `send`.
@@ -268,35 +253,12 @@ class PreparedStream(Prepared):
                     return False
                 if closing.has_come:
                     break
-                if self._waiting is not None:
-                    self._waiting.renew()
-        except asyncio.CancelledError:
-            if self._waiting is None or not self._waiting.is_alone:
+        except BaseException as error:
+            if not closing.ends(self, error):
                 raise
+        finally:
+            closing.release(self)
         return True
-
-
-class ChunkWait(Interruption):
-    """Ends the wait for the next chunk, once its lifespan turns to closing.
-
-    What is being sent is not interrupted. Lives until the stream ends.
-
-    Args:
-        closing: The turn of the lifespan.
-        chunks: What makes the chunks.
-    """
-
-    __slots__ = ("_chunks",)
-
-    def __init__(self, closing: Closing, chunks: AsyncGeneratorType[Any, None]) -> None:
-        super().__init__(closing)
-        self._chunks = chunks
-
-    def turned(self) -> None:
-        """End the wait that goes on, if any."""
-        # PERF: the generator is asked now, so that no chunk has to say what is waited for.
-        if self._chunks.ag_running:
-            super().turned()
 
 
 def _chunks_of(source: Any) -> AsyncGeneratorType[Any, None]:
