@@ -160,17 +160,22 @@ class Conversation:
             RuntimeError: The websocket was not accepted, or was closed here.
             WebSocketException: A frame of the other kind came.
         """
-        key, receive = _KEYS[mode], self._receive
+        key = _KEYS[mode]
+        # PERF: while it is open, what `receive` does is done here, without its coroutine. A turn
+        # that comes meanwhile moves it on, or finds it waiting.
+        receive = self.receive if self._closing.has_come else self._receive
         while True:
             try:
-                # PERF: while it is open, what `receive` does, in no coroutine of its own.
-                if self.state == "receive" and not self._closing.has_come:
+                if self.state == "receive":
                     message = await receive()
                 else:
                     self.demand_open("receive data from")
                     message = await self.receive()
                 data = message.get(key)
                 if data is None:
+                    if message["type"] == "websocket.disconnect":
+                        self._moved(message)
+                        return
                     data = self.data_of(message, mode)
             except WebSocketDisconnect:
                 return
