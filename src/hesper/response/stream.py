@@ -111,10 +111,7 @@ class Stream(Response[StreamSource]):
         """
         status = self.status_for(defaults, with_body=True)
         media_type = self.media_type_for(defaults)
-        headers = self.header_lines(defaults, media_type)
-        # Chunks of bytes are sent as they are, unless the class makes something else of them.
-        as_it_is = bytes if type(self).chunk is Stream.chunk else None
-        return PreparedStream(status, headers, self.content, self.chunk, self.is_ended_by, as_it_is)
+        return PreparedStream(status, self.header_lines(defaults, media_type), self)
 
     def media_type_for(self, defaults: Defaults) -> str:
         """Return the media type to send.
@@ -158,40 +155,19 @@ class PreparedStream(Prepared):
     Args:
         status: The status code.
         headers: The complete header lines.
-        source: Where the chunks come from.
-        encode: What makes bytes of them.
-        is_ended_by: Tells whether a turn to closing ends it.
-        as_it_is: The type of chunk that is sent as it is, if any.
+        stream: Makes the chunks, and tells whether a turn to closing ends it.
     """
 
-    __slots__ = (
-        "_as_it_is",
-        "_closing",
-        "_encode",
-        "_interruptible",
-        "_is_ended_by",
-        "_source",
-    )
+    __slots__ = ("_awaiting", "_closing", "_stream")
 
     notes_start: ClassVar[bool] = True
     streaming: bool = True
 
-    def __init__(
-        self,
-        status: int,
-        headers: RawHeaders,
-        source: StreamSource,
-        encode: Callable[[Any], bytes],
-        is_ended_by: Callable[[Closing], bool],
-        as_it_is: type[bytes] | None = None,
-    ) -> None:
+    def __init__(self, status: int, headers: RawHeaders, stream: Stream) -> None:
         super().__init__(status, headers)
-        self._as_it_is = as_it_is
-        self._source = source
-        self._encode = encode
-        self._is_ended_by = is_ended_by
+        self._stream = stream
         self._closing = NEVER
-        self._interruptible: AsyncGeneratorType[Any, None] | None = None
+        self._awaiting: AsyncGeneratorType[Any, None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response, until its iterator ends or the client goes.
@@ -208,63 +184,63 @@ class PreparedStream(Prepared):
         """
         if scope.get("method") == "HEAD":
             await super().__call__(scope, receive, send)
-            await _close(self._source)
+            await _close(self._stream.content)
             return
         closing = closing_of(scope)
-        if self._is_ended_by(closing):
+        if self._stream.is_ended_by(closing):
             self._closing = closing
         scope.setdefault("hesper_body", Streamed.DISCARDED)
-        await ended_by(lambda: _client_gone(scope, receive), lambda: self._send_all(send))
+        source = _opened(self._stream.content)
+        chunks = source if isinstance(source, AsyncGeneratorType) else _chunks_of(source)
+        if hasattr(source, "__anext__"):
+            self._awaiting = chunks
+        try:
+            await ended_by(
+                lambda: _client_gone(scope, receive), lambda: self._send_all(chunks, send)
+            )
+        finally:
+            if chunks.ag_frame is not None:  # PERF: one that has reached its end is closed
+                await chunks.aclose()
+            if chunks is not source:
+                await _close(source)
 
     def waits_for(self, closing: Closing) -> bool:
         """Tell whether a turn ends what is waited for: the next chunk, and nothing that is sent."""
         # PERF: the generator is asked then, so that no chunk has to say what is waited for.
-        chunks = self._interruptible
+        chunks = self._awaiting
         return closing is self._closing and chunks is not None and chunks.ag_running
 
-    async def _send_all(self, send: Send) -> None:
-        source = _opened(self._source)
-        chunks = _chunks_of(source)
-        if hasattr(source, "__anext__"):
-            self._interruptible = chunks
-        head = {"type": "http.response.start", "status": self.status, "headers": self.headers}
-        try:
-            self.started = True
-            if await _sent(send, head) and await self._send_chunks(chunks, send):
-                await _sent(send, {"type": "http.response.body", "body": b""})
-        finally:
-            await _close(chunks)
-            if chunks is not source:
-                await _close(source)
-
     @interruptible
-    async def _send_chunks(self, chunks: AsyncGeneratorType[Any, None], send: Send) -> bool:
-        """Send all chunks, until the lifespan turns, and tell whether the client is still there."""
-        # PERF: for a chunk nothing is called but what makes it and `send`.
-        closing, encode, as_it_is = self._closing, self._encode, self._as_it_is
+    async def _send_all(self, chunks: AsyncGeneratorType[Any, None], send: Send) -> None:
+        """Send the header, all chunks until the lifespan turns, and the end."""
+        # PERF: for a chunk nothing is called but what makes it and `send`. Chunks of bytes are
+        # sent as they are, unless the class makes something else of them.
+        closing, encode = self._closing, self._stream.chunk
+        as_it_is = bytes if type(self._stream).chunk is Stream.chunk else None
+        head = {"type": "http.response.start", "status": self.status, "headers": self.headers}
+        self.started = True
+        if not await _sent(send, head):
+            return
         try:
-            if closing.has_come:
-                return True
-            async for item in chunks:
-                body = item if type(item) is as_it_is else encode(item)
-                try:
-                    await send({"type": "http.response.body", "body": body, "more_body": True})
-                except OSError:  # ASGI, HTTP 2.4: the client has gone
-                    return False
-                if closing.has_come:
-                    break
+            if not closing.has_come:
+                async for item in chunks:
+                    body = item if type(item) is as_it_is else encode(item)
+                    try:
+                        await send({"type": "http.response.body", "body": body, "more_body": True})
+                    except OSError:  # ASGI, HTTP 2.4: the client has gone
+                        return
+                    if closing.has_come:
+                        break
         except BaseException as error:
             if not closing.ends(self, error):
                 raise
         finally:
             closing.release(self)
-        return True
+        await _sent(send, {"type": "http.response.body", "body": b""})
 
 
 def _chunks_of(source: Any) -> AsyncGeneratorType[Any, None]:
-    """Return a generator of the chunks that *source* gives: itself, if it is one."""
-    if isinstance(source, AsyncGeneratorType):
-        return source
+    """Return a generator of the chunks that an iterator gives."""
     made: Any = _awaited(source) if hasattr(source, "__anext__") else _from_thread(source)
     chunks: AsyncGeneratorType[Any, None] = made
     return chunks
