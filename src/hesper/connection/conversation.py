@@ -112,7 +112,8 @@ class Conversation:
             if not self._closing.ends(self, error):
                 raise
             return await self._closed_here()
-        self._moved(message)
+        if message["type"] != "websocket.receive":
+            self._moved(message)
         return message
 
     def _moved(self, message: Message) -> None:
@@ -141,13 +142,13 @@ class Conversation:
             WebSocketDisconnect: It says that the client has gone.
             WebSocketException: It is a frame of the other kind.
         """
+        data: str | bytes | None = message.get(_KEYS[mode])
+        if data is not None:
+            return data
         if message["type"] == "websocket.disconnect":
             self._moved(message)
             raise self._ended("receive data from")
-        data: str | bytes | None = message.get(_KEYS[mode])
-        if data is None:
-            raise WebSocketException(f"Expected a {mode} frame", code=_CANNOT_ACCEPT)
-        return data
+        raise WebSocketException(f"Expected a {mode} frame", code=_CANNOT_ACCEPT)
 
     @interruptible
     async def heard(self, mode: Mode) -> AsyncGenerator[Any, None]:

@@ -164,7 +164,8 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
             WebSocketException: A frame of the other kind came.
         """
         conversation = self._conversation
-        conversation.demand_open("receive data from")
+        if conversation.state != "receive":
+            conversation.demand_open("receive data from")
         return conversation.data_of(await conversation.receive(), mode)
 
     async def receive_text(self) -> str:
@@ -172,7 +173,8 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
         if not self._is_direct:
             return await self.receive_data("text")
         conversation = self._conversation
-        conversation.demand_open("receive data from")
+        if conversation.state != "receive":
+            conversation.demand_open("receive data from")
         return conversation.data_of(await conversation.receive(), "text")
 
     async def receive_bytes(self) -> bytes:
@@ -180,7 +182,8 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
         if not self._is_direct:
             return await self.receive_data("binary")
         conversation = self._conversation
-        conversation.demand_open("receive data from")
+        if conversation.state != "receive":
+            conversation.demand_open("receive data from")
         return conversation.data_of(await conversation.receive(), "binary")
 
     async def receive_json(self, mode: Mode = "text") -> Any:

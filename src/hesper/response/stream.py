@@ -46,6 +46,9 @@ StreamSource: TypeAlias = (
 
 _END: Final = object()
 
+# PERF: not a member of `MediaType`, which takes three times as long to look up.
+_TEXT: Final = MediaType.TEXT.value
+
 _UNREAD: Final = (Streamed.DISCARDED, Streamed.FAILED)
 """What stands for a body of which something may still arrive."""
 
@@ -120,7 +123,7 @@ class Stream(Response[StreamSource]):
             defaults: What the route says about its responses.
         """
         own = None if self._headers is None else self._headers.get("content-type")
-        return self.media_type or own or defaults.media_type or MediaType.TEXT
+        return self.media_type or own or defaults.media_type or _TEXT
 
     def is_ended_by(self, closing: Closing) -> bool:
         """Tell whether it ends with a turn to closing; asked when it begins.
