@@ -264,7 +264,7 @@ async def ended_by(
     except StopIteration as end:
         outcome: T = end.value
         return outcome
-    rest = _rest(working, wanted)
+    rest = rest_of(working, wanted)
     del wanted  # a future that fails would be in a cycle with this frame
     return await _ended_by_task(loop, stop, rest)
 
@@ -294,8 +294,16 @@ async def _ended_by_task(
 
 
 @coroutine
-def _rest(begun: Coroutine[Any, Any, T], wanted: Any) -> Generator[Any, Any, T]:
-    """Go on with a coroutine that has begun, and waits for what it *wanted*."""
+def rest_of(begun: Coroutine[Any, Any, T], wanted: Any) -> Generator[Any, Any, T]:
+    """Go on with a coroutine whose first step was made by hand.
+
+    Args:
+        begun: The coroutine.
+        wanted: What it waits for, as its `send` returned it.
+
+    Returns:
+        What it returns.
+    """
     while True:
         try:
             yield wanted

@@ -171,6 +171,23 @@ async def test_a_handler_whose_client_stays_answers() -> None:
     assert client.sent[-1]["body"] == b"done"
 
 
+async def test_over_a_handler_that_never_waits_nothing_listens() -> None:
+    @get("/", when_disconnected="cancel")
+    async def handler() -> str:
+        return "done"
+
+    @get("/fails", when_disconnected="cancel")
+    async def fails() -> str:
+        raise LookupError
+
+    for path, status in (("/", 200), ("/fails", 500)):
+        client = getting(Hesper([handler, fails]), path)
+        await client.task
+        assert client.sent[0]["status"] == status
+        assert client.asked == 0
+        assert client.task.cancelling() == 0
+
+
 @pytest.mark.parametrize("layer", ["application", "router", "handler", "inner wins"])
 async def test_the_option_is_layered(layer: str) -> None:
     step, events = Step(), Events()

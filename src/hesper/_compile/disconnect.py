@@ -5,6 +5,7 @@
 * From the start of the response on, or of a websocket's end, nothing is cancelled: the handler has
   returned, and what still sends watches for itself.
 * A websocket's handler that awaits a message is told by that message, and not cancelled.
+* Until a handler waits for the first time nothing can have been heard, and nothing listens.
 * What is cancelled cleans up undisturbed, but not for ever; what it sends is dropped.
 """
 
@@ -13,10 +14,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import Final
+from collections.abc import Awaitable, Coroutine
+from typing import Any, Final, cast
 
 from hesper._types import ASGIApp, Message, Receive, Scope, Send
-from hesper.concurrency import Cancellation
+from hesper.concurrency import Cancellation, rest_of
 
 logger: Final = logging.getLogger("hesper")
 
@@ -37,13 +39,21 @@ def ended_when_gone(endpoint: ASGIApp, label: str) -> ASGIApp:
     """Return *endpoint*, cancelled as soon as the client has gone.
 
     Args:
-        endpoint: The endpoint of a route.
+        endpoint: The endpoint of a route, a coroutine function.
         label: How the log names the route.
     """
 
     async def watched(scope: Scope, receive: Receive, send: Send) -> None:
         watch = Watch(scope, receive, send, label)
-        await watch.over(endpoint)
+        # PERF: many handlers never wait; a task takes several times longer than all they do.
+        working = cast("Coroutine[Any, Any, None]", endpoint(scope, watch.receive, watch.send))
+        try:
+            wanted = working.send(None)
+        except StopIteration:
+            return
+        rest = rest_of(working, wanted)
+        del wanted  # a future that fails would be in a cycle with this frame
+        await watch.over(rest)
 
     return watched
 
@@ -93,14 +103,14 @@ class Watch:
         """What is received once there is nothing more."""
         self._failure: Exception | None = None
         self._answering = False
-        self._cancellation = Cancellation()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def over(self, endpoint: ASGIApp) -> None:
-        """Run *endpoint*, and end it when the client has gone."""
+    async def over(self, working: Awaitable[None]) -> None:
+        """Wait for what an endpoint does, and end it when the client has gone."""
+        self._cancellation = Cancellation()
         watcher = asyncio.get_running_loop().create_task(self._watch())
         try:
-            await endpoint(self._scope, self.receive, self.send)
+            await working
         except (asyncio.CancelledError, BaseExceptionGroup) as ended:
             if not self._cancellation.is_alone:
                 raise
