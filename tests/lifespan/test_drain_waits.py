@@ -448,8 +448,13 @@ async def test_one_that_waits_for_its_own_closing_is_not_interrupted_again() -> 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks are eager from Python 3.12 on")
 async def test_one_in_an_eager_task_is_told() -> None:
+    eager: Any = asyncio.Task
+
+    def factory(loop: Any, work: Any, context: Any = None, **options: Any) -> Any:
+        return eager(work, loop=loop, context=context, **{**options, "eager_start": True})
+
     loop = asyncio.get_running_loop()
-    loop.set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009
+    loop.set_task_factory(factory)
     try:
         await test_one_that_waits_in_any_way_is_told(in_a_task)
     finally:
