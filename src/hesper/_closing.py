@@ -151,9 +151,9 @@ class Closing:
             if code in _UNDISTURBED:
                 waiter = None
             elif code in _INTERRUPTIBLE and (frame := frame_of(awaited)) is not None:
-                method_of: Waiter = frame.f_locals["self"]
-                if method_of.waits_for(self):
-                    waiter, inside = method_of, []
+                candidate: Waiter = frame.f_locals["self"]
+                if candidate.waits_for(self):
+                    waiter, inside = candidate, []
                     continue
             inside.append(awaited)
         return waiter, inside
