@@ -150,6 +150,32 @@ def test_the_text_survives_a_check_of_the_cache() -> None:
     assert "return 1" in inspect.getsource(function)
 
 
+def test_a_function_may_go_while_the_cache_is_checked() -> None:
+    function = written("return 1").build("function", "test")
+    filename = function.__code__.co_filename
+    held = [function]
+    del function
+
+    class Entry(tuple[Any, ...]):
+        def __len__(self) -> int:
+            held.clear()
+            return 1  # checked no further
+
+    cache = linecache.cache
+    # The entries of a dictionary are gone through in the order in which they came.
+    text = cache.pop(filename)
+    cache["before"] = Entry()
+    cache[filename] = text
+    try:
+        linecache.checkcache()
+    finally:
+        del cache["before"]
+    assert not held
+    _ = written("return 2").build("function", "the next to go")
+    del _
+    assert filename not in cache
+
+
 def test_the_function_and_its_text_go_together_without_the_collector() -> None:
     gc.disable()
     try:

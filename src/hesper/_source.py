@@ -10,12 +10,13 @@ from __future__ import annotations
 import keyword
 import linecache
 import re
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import count
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, Final, cast
 
 _serial = count(1)
@@ -96,8 +97,28 @@ class Source:
         # Popped, for the function must not be reachable from its own globals: a cycle.
         built: Any = names.pop(function)
         linecache.cache[filename] = (len(text), None, lines, filename)
-        weakref.finalize(built, linecache.cache.pop, filename, None).atexit = False
+        weakref.finalize(built, _release, filename).atexit = False
         return cast("Callable[..., Any]", built)
+
+
+_released: Final[list[str]] = []
+"""The files that are still in the cache although their functions are gone."""
+
+
+def _release(filename: str) -> None:
+    """Take a file out of the cache; later, if it is just being gone through in this thread.
+
+    The collector may call this at any moment, and `linecache.checkcache` takes for granted that no
+    file goes while it looks at them.
+    """
+    _released.append(filename)
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code is linecache.checkcache.__code__:
+            return
+        frame = frame.f_back
+    while _released:
+        linecache.cache.pop(_released.pop(), None)
 
 
 @lru_cache(maxsize=256)
