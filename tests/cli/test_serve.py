@@ -154,7 +154,7 @@ def change(served: Served, write_again: Callable[[], None]) -> None:
     for _ in range(20):
         write_again()
         try:
-            served.hear("(detected changes)", seconds=1)
+            served.hear("(detected changes)", seconds=3)
         except queue.Empty:
             continue
         served.hear("(startup complete)")
