@@ -12,9 +12,22 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from hesper import Controller, Hesper, Request, Router, get, head, post, put, route, websocket
+from hesper import (
+    Controller,
+    Hesper,
+    Request,
+    Router,
+    asgi,
+    get,
+    head,
+    mount,
+    post,
+    put,
+    route,
+    websocket,
+)
 from hesper._plan.path import TYPES
-from hesper._types import Message, Scope
+from hesper._types import Message, Receive, Scope, Send
 from hesper.connection import WebSocket
 from hesper.exceptions import ConfigurationError, WebSocketDisconnect
 from hesper.serialization import DECODE_ERRORS, converter
@@ -310,6 +323,64 @@ def test_a_websocket_beside_a_get_is_found_by_the_kind_of_connection() -> None:
         assert client.get("/x").json()["route"] == "/{other:str}"
         with client.websocket_connect("/x") as session:
             assert session.receive_text() == "x"
+
+
+def talker(path: str) -> Callable[..., Any]:
+    """Return a websocket that says its own path and the parameters it was given."""
+
+    @websocket(path)
+    async def talk(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.send_json([path, list(map(str, socket.path_params.values()))])
+
+    return talk
+
+
+WEBSOCKETS: Final[dict[str, object]] = {
+    "/a": ["/a", []],
+    "/a/": ["/a", []],
+    "/a//": None,
+    "/b": ["/{name:str}", ["b"]],
+    "/c": ["/{name:str}", ["c"]],
+    "/c/1": ["/c/{number:int}", ["1"]],
+    "/c/d": None,
+    "/m": ["mounted", "/m"],
+    "/m/a": ["mounted", "/m"],
+    "/any": ["any", ""],
+}
+"""What a websocket at each path is told; `None` where it is refused."""
+
+
+async def tell(name: str, scope: Scope, receive: Receive, send: Send) -> None:
+    socket = WebSocket(scope, receive, send)
+    await socket.accept()
+    await socket.send_json([name, scope["root_path"]])
+
+
+@asgi("/any")
+async def anything(scope: Scope, receive: Receive, send: Send) -> None:
+    await tell("any", scope, receive, send)
+
+
+async def mounted(scope: Scope, receive: Receive, send: Send) -> None:
+    await tell("mounted", scope, receive, send)
+
+
+@given(st.lists(st.sampled_from(list(WEBSOCKETS)), min_size=1, max_size=6))
+@example(["/a", "/a", "/a/"])
+@example(["/m", "/m", "/m/a"])
+def test_no_websocket_changes_where_the_next_one_comes(paths: list[str]) -> None:
+    talkers = [talker(path) for path in ("/a", "/{name:str}", "/c/{number:int}")]
+    app = Hesper([*talkers, handler("/c"), anything, mount("/m", mounted, lifespan="off")])
+    with TestClient(app) as client:
+        for path in [*paths, *paths]:
+            if WEBSOCKETS[path] is None:
+                with pytest.raises(WebSocketDisconnect), client.websocket_connect(path):
+                    raise AssertionError("it was accepted")
+            else:
+                with client.websocket_connect(path) as session:
+                    assert session.receive_json() == WEBSOCKETS[path]
+            assert client.get("/c").json()["route"] == "/c"
 
 
 # Conflicts.

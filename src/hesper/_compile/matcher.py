@@ -129,7 +129,16 @@ class Matcher:
             their path has, none if there is no such path.
     """
 
-    __slots__ = ("__weakref__", "_last", "_missing", "_nowhere", "_refusing", "_root", "_static")
+    __slots__ = (
+        "__weakref__",
+        "_last",
+        "_missing",
+        "_nowhere",
+        "_refusing",
+        "_root",
+        "_sockets",
+        "_static",
+    )
 
     def __init__(self, missing: Missing) -> None:
         self._missing = missing
@@ -138,6 +147,8 @@ class Matcher:
         self._static: dict[str, dict[str, Target]] = {}
         # By static path, once one was asked with a method that it has not.
         self._refusing: dict[str, Refusing] = {}
+        # By static path, once a websocket has come there.
+        self._sockets: dict[str, Target] = {}
         self._last: dict[str, Node] = {}
 
     def node(self, path: PathTemplate) -> Node:
@@ -184,7 +195,12 @@ class Matcher:
         if root_path:
             path = below_root(path, root_path)
         if scope["type"] != "http":
-            return self._search(path, None, scope, receive, send)
+            target = self._sockets.get(path)
+            if target is None:
+                return self._search(path, None, scope, receive, send)
+            scope["path_params"] = {}
+            endpoint = target.endpoint
+            return endpoint(scope, receive, send)
         method: str = scope["method"]
         static = self._static.get(path)
         if static is not None:
@@ -248,6 +264,8 @@ class Matcher:
         target = found.target
         if found.rest is not None:
             scope = _mounted(scope, path, found.rest)
+        elif method is None and path in self._static and not target.names:
+            self._sockets[path] = target
         scope["path_params"] = dict(zip(target.names, found.values, strict=True))
         return target.endpoint(scope, receive, send)
 
