@@ -9,7 +9,7 @@ from hesper._compile.decoders import Decoders
 from hesper._compile.endpoint import TAKEN, finish_of, has_after_response, recovery_of
 from hesper._compile.injected import Maker
 from hesper._compile.reply import StreamingReply
-from hesper._compile.socket_recovery import finish_socket, socket_recovery_of
+from hesper._compile.socket_recovery import socket_recovery_of
 from hesper._compile.values import ValueWriter
 from hesper._plan.arguments import Source as From
 from hesper._plan.plan import Plan
@@ -30,8 +30,8 @@ def write_websocket(plan: Plan) -> Source:
     with source.block("except Exception as error:"):
         fail = source.bind("fail", socket_recovery_of(plan))
         source.add(f"await {fail}(error, {socket})")
-    with source.block("else:"):
-        source.add(f"await {source.bind('finish_socket', finish_socket)}({socket})")
+    with source.block("else:"), source.block(f"if {socket}.connection_state != 'disconnect':"):
+        source.add(f"await {socket}.close()")
     return source
 
 

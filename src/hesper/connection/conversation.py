@@ -68,30 +68,55 @@ class Conversation:
         receive: The server's own receive.
         send: The server's own send.
         closing: The turn of the lifespan that the websocket belongs to.
+        is_direct: Whether data may be sent by `send_open`.
     """
 
     __slots__ = (
         "__weakref__",
         "_closing",
         "_ending",
+        "_is_direct",
         "_left",
         "_receive",
-        "send_unasked",
+        "_send",
+        "send_open",
         "state",
     )
 
     state: ConnectionState
     """Where the websocket is in its life."""
-    send_unasked: Send
-    """The server's own send, which asks for no order."""
+    send_open: Send | None
+    """The server's own send while data may come and go directly, without asking for more."""
 
-    def __init__(self, receive: Receive, send: Send, closing: Closing = NEVER) -> None:
+    def __init__(
+        self, receive: Receive, send: Send, closing: Closing = NEVER, is_direct: bool = True
+    ) -> None:
         self._receive = receive
-        self.send_unasked = send
+        self._send = send
         self._closing = closing
+        self._is_direct = is_direct
         self._ending: asyncio.Task[None] | None = None
         self._left: tuple[int, str] | None = None
         self.state = "init"
+        self.send_open = None
+
+    def _go_to(self, state: ConnectionState) -> None:
+        # PERF: what each message asks for is one reference, and not what it follows from.
+        self.state = state
+        self.send_open = self._send if state == "receive" and self._is_direct else None
+
+    async def begin(self) -> None:
+        """Receive the client's request to open the websocket, unless that has been done.
+
+        Raises:
+            WebSocketDisconnect: The client has gone before it was answered.
+        """
+        if self.state == "init":
+            receive = self._receive
+            message = await receive()
+            self._moved(message)
+            if message["type"] != "websocket.connect":
+                self.demand_open("open")
 
     @interruptible
     async def receive(self) -> Message:
@@ -106,8 +131,9 @@ class Conversation:
             raise self._ended("receive from")
         if self._closing.has_come and self.state == "receive":
             return await self._closed_here()
+        receive = self._receive  # PERF: CPython would search the class for what is called
         try:
-            message = await self._receive()
+            message = await receive()
         except BaseException as error:
             if not self._closing.ends(self, error):
                 raise
@@ -120,7 +146,7 @@ class Conversation:
         """Go on to where a message of the client leads."""
         kind: str = message["type"]
         if kind in _TO:
-            self.state = _TO[kind]
+            self._go_to(_TO[kind])
         if kind == "websocket.disconnect":
             # A server may give neither; RFC 6455 7.1.5 says what that means.
             self._left = (message.get("code") or _NO_CODE, message.get("reason") or "")
@@ -167,12 +193,15 @@ class Conversation:
         receive = self.receive if self._closing.has_come else self._receive
         while True:
             try:
-                if self.state == "receive":
+                if self.send_open is not None:
                     message = await receive()
                 else:
                     self.demand_open("receive data from")
                     message = await self.receive()
-                data = message.get(key)
+                try:
+                    data = message[key]
+                except KeyError:
+                    data = None
                 if data is None:
                     if message["type"] == "websocket.disconnect":
                         self._moved(message)
@@ -197,13 +226,15 @@ class Conversation:
             WebSocketDisconnect: The client has gone.
         """
         kind: str = message["type"]
-        if self.state not in _FROM.get(kind, (self.state,)):
+        before = _FROM.get(kind)
+        if before is not None and self.state not in before:
             await self._outlast_ending()
             raise self._ended(f"send {kind!r} to")
         if kind in _TO:
-            self.state = _TO[kind]
+            self._go_to(_TO[kind])
+        send = self._send
         try:
-            await self.send_unasked(message)
+            await send(message)
         except OSError as error:  # ASGI, WebSocket 2.4: the client has gone
             raise self.lost() from error
         if kind == "websocket.accept" and self._closing is not NEVER:
@@ -211,7 +242,7 @@ class Conversation:
 
     def lost(self) -> WebSocketDisconnect:
         """Return the error of a client that has gone without a word."""
-        self.state = "disconnect"
+        self._go_to("disconnect")
         self._left = (_ABNORMAL, "")
         return WebSocketDisconnect("the client has gone", code=_ABNORMAL)
 
@@ -227,14 +258,14 @@ class Conversation:
     def turned(self) -> None:
         """Close the websocket, whatever its handler does, as its lifespan is closing."""
         if self.state == "receive":
-            self.state = "disconnect"
+            self._go_to("disconnect")
             self._left = (_SERVICE_RESTART, _REASON)
             self._ending = asyncio.get_running_loop().create_task(self._end())
 
     async def _end(self) -> None:
         message = {"type": "websocket.close", "code": _SERVICE_RESTART, "reason": _REASON}
         try:
-            await self.send_unasked(message)
+            await self._send(message)
         except Exception as error:  # the server has closed it itself, or the client has gone
             logger.debug("a websocket could not be closed: %r", error)
 

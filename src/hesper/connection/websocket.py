@@ -51,7 +51,7 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
         send: Sends a message to the client.
     """
 
-    __slots__ = ("_conversation", "_is_direct")
+    __slots__ = ("_conversation",)
 
     _has_own_data: ClassVar[bool] = False
     """Whether a subclass has methods of its own through which data comes and goes."""
@@ -64,10 +64,12 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # An object of its own, as bound methods of this one would be a cycle.
-        self._conversation = Conversation(receive, send, closing_of(scope))
-        # PERF: asked for each message; without methods of a subclass it takes a coroutine less.
-        self._is_direct = not self._has_own_data
-        super().__init__(scope, self._conversation.receive, self._conversation.send)
+        conversation = Conversation(receive, send, closing_of(scope), not self._has_own_data)
+        self._conversation = conversation
+        # PERF: set here, since `super` takes longer than all this does.
+        self.scope = scope
+        self.receive = conversation.receive
+        self.send = conversation.send
 
     @property
     def connection_state(self) -> ConnectionState:
@@ -92,9 +94,10 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
             ValueError: A header cannot be sent.
             WebSocketDisconnect: The client has gone.
         """
-        lines = [encode_header(name, value) for name, value in (headers or {}).items()]
-        await self._begin()
-        await self.send({"type": "websocket.accept", "subprotocol": subprotocols, "headers": lines})
+        lines = [encode_header(*header) for header in headers.items()] if headers else []
+        await self._conversation.begin()
+        send = self.send  # PERF: CPython would search the class for what is called
+        await send({"type": "websocket.accept", "subprotocol": subprotocols, "headers": lines})
 
     async def close(self, code: int = 1000, reason: str | None = None) -> None:
         """Close the websocket; not accepted yet, refuse it, which the client sees as a 403.
@@ -109,7 +112,7 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
             RuntimeError: It was closed before.
         """
         try:
-            await self._begin()
+            await self._conversation.begin()
             cut = (reason or "").encode("utf-8", "replace")[:_MAX_REASON].decode("utf-8", "ignore")
             await self.send({"type": "websocket.close", "code": code, "reason": cut})
         except WebSocketDisconnect:
@@ -127,7 +130,7 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
             RuntimeError: It was accepted or closed before.
             WebSocketDisconnect: The client has gone.
         """
-        await self._begin()
+        await self._conversation.begin()
         if "websocket.http.response" not in (self.scope.get("extensions") or {}):
             await self.close()
             return
@@ -170,20 +173,16 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
 
     async def receive_text(self) -> str:
         """Return the text of the client's next message; for errors see `receive_data`."""
-        if not self._is_direct:
-            return await self.receive_data("text")
         conversation = self._conversation
-        if conversation.state != "receive":
-            conversation.demand_open("receive data from")
+        if conversation.send_open is None:
+            return await self.receive_data("text")
         return conversation.data_of(await conversation.receive(), "text")
 
     async def receive_bytes(self) -> bytes:
         """Return the bytes of the client's next message; for errors see `receive_data`."""
-        if not self._is_direct:
-            return await self.receive_data("binary")
         conversation = self._conversation
-        if conversation.state != "receive":
-            conversation.demand_open("receive data from")
+        if conversation.send_open is None:
+            return await self.receive_data("binary")
         return conversation.data_of(await conversation.receive(), "binary")
 
     async def receive_json(self, mode: Mode = "text") -> Any:
@@ -215,13 +214,13 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
 
     def iter_text(self) -> AsyncIterator[str]:
         """Return an iterator over the text of all messages, which ends when the client goes."""
-        if self._is_direct:
+        if not self._has_own_data:
             return self._conversation.heard("text")
         return _until_disconnected(self.receive_text)
 
     def iter_bytes(self) -> AsyncIterator[bytes]:
         """Return an iterator over the bytes of all messages, which ends when the client goes."""
-        if self._is_direct:
+        if not self._has_own_data:
             return self._conversation.heard("binary")
         return _until_disconnected(self.receive_bytes)
 
@@ -268,12 +267,12 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
             encoding: How bytes become text.
         """
         # PERF: while it is open, what `send_data` does, in one coroutine.
-        conversation = self._conversation
-        if type(data) is str and conversation.state == "receive" and self._is_direct:
+        send = self._conversation.send_open
+        if send is not None and type(data) is str:
             try:
-                await conversation.send_unasked({"type": "websocket.send", "text": data})
+                await send({"type": "websocket.send", "text": data})
             except OSError as error:
-                raise conversation.lost() from error
+                raise self._conversation.lost() from error
         else:
             await self.send_data(data, "text", encoding)
 
@@ -285,12 +284,12 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
             encoding: How text becomes bytes.
         """
         # PERF: as in `send_text`.
-        conversation = self._conversation
-        if type(data) is bytes and conversation.state == "receive" and self._is_direct:
+        send = self._conversation.send_open
+        if send is not None and type(data) is bytes:
             try:
-                await conversation.send_unasked({"type": "websocket.send", "bytes": data})
+                await send({"type": "websocket.send", "bytes": data})
             except OSError as error:
-                raise conversation.lost() from error
+                raise self._conversation.lost() from error
         else:
             await self.send_data(data, "binary", encoding)
 
@@ -331,13 +330,6 @@ class WebSocket(ASGIConnection[UserT, AuthT, StateT]):
         if serializer is not None:
             return {object: serializer}
         return self.route_handler.type_encoders if "route_handler" in self.scope else None
-
-    async def _begin(self) -> None:
-        """Receive the client's request to open the websocket, unless that has been done."""
-        if self._conversation.state == "init":
-            message = await self.receive()
-            if message["type"] != "websocket.connect":
-                self._conversation.demand_open("open")
 
 
 async def _until_disconnected(receive: Callable[[], Awaitable[T]]) -> AsyncIterator[T]:
