@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from hesper import Hesper, Request, Response, get, head
 from hesper._compile.endpoint import EndpointWriter
 from hesper.background_tasks import BackgroundTask
 from hesper.datastructures import Cookie, ResponseHeader
+from hesper.enums import MediaType
 from hesper.exceptions import SerializationException
 from hesper.response import Stream
 from tests.compile.driver import Sent, sent_by
@@ -223,6 +224,46 @@ def test_what_cannot_be_encoded_is_the_same_error_whatever_hooks_do() -> None:
     assert str(seen[0]) == str(seen[1])
 
 
+class Rows:
+    """Rows that are read once, and lost if that fails."""
+
+    def __init__(self) -> None:
+        self._rows = self._read()
+
+    def _read(self) -> Iterator[int]:
+        yield 1
+        raise ValueError("the database is gone")
+
+    def all(self) -> list[int]:
+        return list(self._rows)
+
+
+@pytest.mark.parametrize("media_type", [MediaType.JSON, MediaType.MESSAGEPACK])
+@pytest.mark.parametrize("hook", [leave, say_more])
+@pytest.mark.parametrize("annotation", [Rows, Any])
+def test_content_whose_encoding_fails_is_not_encoded_again(
+    annotation: Any, hook: Callable[..., Any], media_type: MediaType
+) -> None:
+    seen: list[Exception] = []
+
+    def answer(request: Any, error: Exception) -> Response[str]:
+        seen.append(error)
+        return Response("sorry", status_code=500)
+
+    sent = sent_for(
+        annotation,
+        Rows(),
+        hook,
+        media_type=media_type,
+        type_encoders={Rows: Rows.all},
+        exception_handlers={SerializationException: answer},
+    )
+    assert (sent.status, sent.body) == (500, b"sorry")
+    assert str(seen[0]) == (
+        f"content of type Rows cannot be sent as {media_type}: the database is gone"
+    )
+
+
 def test_what_hooks_leave_is_sent_without_a_body_to_head() -> None:
     @head("/")
     async def handler() -> str:
@@ -262,3 +303,14 @@ def test_a_request_is_made_for_hooks_that_take_one(hook: Any, makes_request: boo
     text = EndpointWriter(app._wiring.plans[0]).write().text
     assert ("Request(" in text) is makes_request
     assert sent_by(app, "GET", "/").body == b"hello"
+
+
+@pytest.mark.parametrize("annotation", [str, Any])
+def test_arguments_may_be_named_as_what_the_text_asks_about_content(annotation: Any) -> None:
+    async def handler(str: int, isinstance: int, type: int) -> Any:
+        return f"{str} {isinstance} {type}"
+
+    handler.__annotations__["return"] = annotation
+    app = Hesper([get("/")(handler)], after_request=leave)
+    body = sent_by(app, "GET", "/", query=b"str=1&isinstance=2&type=3").body
+    assert body.strip(b'"') == b"1 2 3"

@@ -8,7 +8,7 @@ import pytest
 
 from hesper.enums import MediaType
 from hesper.exceptions import ImproperlyConfiguredException, SerializationException
-from hesper.response.rendering import content_type_line, media_type_of, rendered
+from hesper.response.rendering import content_type_line, media_type_of, not_encodable, rendered
 from hesper.serialization import encode_msgpack, json_encoder, msgpack_encoder
 
 ENCODERS = (json_encoder(), msgpack_encoder())
@@ -76,6 +76,11 @@ def test_a_value_that_no_encoder_is_for_is_an_error_with_advice(media_type: str)
 def test_what_cannot_be_encoded_is_an_error(content: Any, media_type: str, encoding: str) -> None:
     with pytest.raises(SerializationException, match=media_type):
         rendered(content, media_type, encoding, ENCODERS)
+
+
+def test_the_error_names_the_type_of_the_content_and_the_media_type_without_parameters() -> None:
+    error = not_encodable({}, "Application/JSON; version=1", ValueError("why"))
+    assert str(error) == "content of type dict cannot be sent as application/json: why"
 
 
 @pytest.mark.parametrize(

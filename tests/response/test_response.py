@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Self
 
 import pytest
 from hypothesis import given
@@ -16,10 +17,37 @@ from hesper.exceptions import ImproperlyConfiguredException, SerializationExcept
 from hesper.response import Response
 from hesper.response.defaults import DEFAULTS, Defaults
 from hesper.response.response import is_untouched, plain_response
-from hesper.serialization import json_encoder
+from hesper.serialization import json_encoder, msgpack_encoder
 from tests.peers import Peer, request_scope
 
 pytestmark = pytest.mark.anyio
+
+
+class Once:
+    """Rows that can be read once, and not to their end."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __iter__(self) -> Iterator[int]:
+        self.times += 1
+        if self.times == 1:
+            raise ValueError("no more rows")
+        return iter([])
+
+
+class UnwrittenText(str):
+    """Text whose encoding fails as the rows do."""
+
+    rows: Once
+
+    def __new__(cls, text: str, rows: Once) -> Self:
+        made = super().__new__(cls, text)
+        made.rows = rows
+        return made
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return bytes(self.rows)
 
 
 def head(response: Response[Any], defaults: Defaults = DEFAULTS) -> dict[bytes, bytes]:
@@ -225,6 +253,37 @@ def test_a_status_that_http_has_not_is_an_error(status: int) -> None:
 def test_content_that_cannot_be_encoded_is_an_error_before_anything_is_sent() -> None:
     with pytest.raises(SerializationException):
         Response({"a": object()}).prepare()
+
+
+@pytest.mark.parametrize("media_type", [MediaType.JSON, MediaType.MESSAGEPACK, MediaType.TEXT])
+def test_content_whose_encoding_fails_is_encoded_once(media_type: MediaType) -> None:
+    once = Once()
+    encoders = {Once: list}
+    defaults = Defaults(
+        encode_json=json_encoder(encoders),
+        encode_msgpack=msgpack_encoder(encoders),
+        type_encoders=encoders,
+    )
+    content: object = UnwrittenText("a", once) if media_type == MediaType.TEXT else once
+    with pytest.raises(SerializationException, match="no more rows"):
+        Response(content, media_type=media_type).prepare(defaults)
+    assert once.times == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type"),
+    [({"a": object()}, None), ({"a": object()}, "application/json"), ("\ud800", "text/html")],
+)
+def test_the_error_of_an_encoder_is_said_alike_whatever_else_is_said(
+    content: object, media_type: str | None
+) -> None:
+    errors: list[Exception] = []
+    for more in (None, {complex: str}):
+        with pytest.raises(SerializationException) as raised:
+            Response(content, media_type=media_type, type_encoders=more).prepare()
+        assert raised.value.__cause__ is not None
+        errors.append(raised.value)
+    assert str(errors[0]) == str(errors[1])
 
 
 def test_its_type_encoders_are_laid_over_those_of_the_route() -> None:

@@ -39,10 +39,14 @@ from hesper.enums import MediaType
 from hesper.handlers.http import HTTPRouteHandler
 from hesper.layer import changes_of
 from hesper.response.prepared import Prepared
+from hesper.response.rendering import not_encodable
 from hesper.response.response import BYTES, Response, is_untouched, plain_response
 from hesper.serialization import ENCODE_ERRORS
 
-TAKEN: Final = ("endpoint", "scope", "receive", "send", "error", "Exception", "len", "type")
+TAKEN: Final = (
+    *("endpoint", "scope", "receive", "send", "error"),
+    *("Exception", "isinstance", "len", "str", "type"),
+)
 """Names that the text of an endpoint uses as they are."""
 
 
@@ -186,28 +190,36 @@ class EndpointWriter:
             self._source.add(f"{self._result} = {text}")
             self._write_reply(blocks, is_known=self._plan.result in _CONTENT)
         elif self._plan.after_request:
-            self._write_reply_if_touched(text, blocks)
+            self._write_hooked_content(text, blocks)
         elif self._plan.result is Result.NOTHING:
             self._source.add(text)
         else:
             self._source.add(f"{self._result} = {text}")
             self._source.add(f"{self._encoded} = {self._encode()}({self._result})")
 
-    def _write_reply_if_touched(self, call: str, blocks: ExitStack) -> None:
-        """Write what shows hooks a response, and makes a reply of it if they have changed it."""
+    def _write_hooked_content(self, call: str, blocks: ExitStack) -> None:
+        """Write what shows hooks a response of the handler's content, and encodes that itself.
+
+        A reply is made of the response only if hooks have changed it, or if the content is not
+        what the handler says that it returns, and is not to be encoded.
+        """
         source, content = self._source, self._source.local("content")
         source.add(f"{content} = {call}")
         self._write_after_request(content, blocks, is_known=True)
         said = f"{self._result}, {content}, {self._media_type()}"
         untouched = f"{source.bind('is_untouched', is_untouched)}({said})"
-        if self._plan.result is Result.DATA:  # the handler may have returned bytes nevertheless
-            untouched += f" and not isinstance({content}, {source.bind('BYTES', BYTES)})"
-        with source.block("try:"):
-            body = f"{self._encode()}({content}) if {untouched} else None"
-            source.add(f"{self._encoded} = {body}")
-        with source.block(f"except {source.bind('ENCODE_ERRORS', ENCODE_ERRORS)}:"):
-            source.add(f"{self._encoded} = None")  # the reply says what is wrong
-        with source.block(f"if {self._encoded} is None:"):
+        if self._plan.result is Result.TEXT:
+            fits = f"type({content}) is str"
+        else:
+            fits = f"not isinstance({content}, {source.bind('BYTES', BYTES)})"
+        with source.block(f"if {untouched} and {fits}:"):
+            with source.block("try:"):
+                source.add(f"{self._encoded} = {self._encode()}({content})")
+            with source.block(f"except {source.bind('ENCODE_ERRORS', ENCODE_ERRORS)} as error:"):
+                wrong = f"{content}, {str(media_type_of(self._plan))!r}, error"
+                raised = f"{source.bind('not_encodable', not_encodable)}({wrong})"
+                source.add(f"raise {raised} from error")
+        with source.block("else:"):
             self._write_replying()
 
     def _write_reply(self, blocks: ExitStack, *, is_known: bool = False) -> None:

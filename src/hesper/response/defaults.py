@@ -11,8 +11,8 @@ import hesper._late as late
 from hesper._types import RawHeaders, TypeEncodersMap
 from hesper.serialization import json_encoder, msgpack_encoder
 
-Plain: TypeAlias = tuple[RawHeaders, Callable[[Any], bytes]]
-"""The head of a response, but for its length, and what makes its body of the content."""
+Plain: TypeAlias = tuple[RawHeaders, Callable[[Any], bytes], str]
+"""The head of a response but for its length, what makes its body of the content, the media type."""
 
 
 class Defaults(msgspec.Struct, frozen=True, weakref=True):

@@ -54,14 +54,13 @@ def rendered(
         return bytes(content)
     if media_type is None:
         return b""
-    essence = media_type
     try:
         # PERF: the usual ones, before a media type is taken apart.
         if media_type == _JSON:
             return encoders[0](content)
         if media_type == _TEXT and isinstance(content, str):
             return content.encode(encoding)
-        essence = media_type.partition(";")[0].strip().lower()
+        essence = _essence(media_type)
         if essence == "application/json" or essence.endswith("+json"):
             return encoders[0](content)
         if essence in _MSGPACK:
@@ -69,15 +68,31 @@ def rendered(
         if isinstance(content, str):
             return content.encode(encoding)
     except ENCODE_ERRORS as error:
-        raise SerializationException(
-            f"content of type {type(content).__qualname__} cannot be sent as {essence}: {error}"
-        ) from error
+        raise not_encodable(content, media_type, error) from error
     if content is None:
         return b""
     raise ImproperlyConfiguredException(
         f"content of type {type(content).__qualname__} cannot be sent as {media_type}: only text "
         "or bytes can; encode it before, or say media_type=MediaType.JSON"
     )
+
+
+def not_encodable(content: object, media_type: str, error: Exception) -> SerializationException:
+    """Return what to raise from the error of an encoder.
+
+    Args:
+        content: What cannot be encoded.
+        media_type: The media type that it was to be sent as.
+        error: What the encoder raised.
+    """
+    return SerializationException(
+        f"content of type {type(content).__qualname__} cannot be sent as {_essence(media_type)}: "
+        f"{error}"
+    )
+
+
+def _essence(media_type: str) -> str:
+    return media_type.partition(";")[0].strip().lower()
 
 
 def content_type_line(media_type: str, encoding: str) -> tuple[bytes, bytes]:

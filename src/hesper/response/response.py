@@ -22,7 +22,7 @@ from hesper.exceptions import ImproperlyConfiguredException
 from hesper.response.defaults import DEFAULTS, Defaults, Plain
 from hesper.response.headers import VALIDATORS, ResponseHeaders
 from hesper.response.prepared import Prepared
-from hesper.response.rendering import content_type_line, media_type_of, rendered
+from hesper.response.rendering import content_type_line, media_type_of, not_encodable, rendered
 from hesper.serialization import ENCODE_ERRORS, json_encoder, msgpack_encoder
 
 if sys.version_info >= (3, 13):
@@ -45,6 +45,8 @@ BYTES: Final = (bytes, bytearray, memoryview)
 """Content that is sent as it is."""
 
 _new: Final = object.__new__
+
+_ENCODE: Final = str.encode
 
 _KINDS: Final[Mapping[object, str]] = {
     **{str(usual): str(usual) for usual in (MediaType.TEXT, MediaType.HTML, MediaType.JSON)},
@@ -252,17 +254,14 @@ class Response(Generic[ContentT]):
                 kind = type(content) if defaults.media_type is None else defaults.media_type
             known = defaults.plain.get(kind) or _plain(defaults, kind)
             own = _NO_LINES if self._headers is None else self._headers.lines
-            if (
-                known is not None
-                and not isinstance(content, BYTES)
-                and (not own or _are_further(own, known[0]))
-            ):
-                head, encode = known
-                try:
-                    body = encode(content)
-                except ENCODE_ERRORS:
-                    pass  # said below, as of all others
-                else:
+            if known is not None and (not own or _are_further(own, known[0])):
+                head, encode, media_type = known
+                # Only text can be sent as text, and bytes are not encoded.
+                if type(content) is str or not (encode is _ENCODE or isinstance(content, BYTES)):
+                    try:
+                        body = encode(content)
+                    except ENCODE_ERRORS as error:
+                        raise not_encodable(content, media_type, error) from error
                     headers = [*head, *own.items(), content_length(body)]
                     return Prepared(defaults.status_code, headers, body)
         return self._prepared(defaults)
@@ -452,8 +451,8 @@ def _plain(defaults: Defaults, kind: object) -> Plain | None:
     if media_type is None or not (_has_body(defaults.status_code) and defaults.is_constant):
         return None
     nothing_said: Response[Any] = Response(None)
-    encode = defaults.encode_json if media_type == MediaType.JSON else str.encode
-    known = nothing_said.header_lines(defaults, media_type), encode
+    encode = defaults.encode_json if media_type == MediaType.JSON else _ENCODE
+    known = nothing_said.header_lines(defaults, media_type), encode, media_type
     defaults.plain[kind] = known
     return known
 
