@@ -330,6 +330,13 @@ def test_a_plain_response_is_as_one_that_is_made_of_the_same(media_type: str | N
     assert is_untouched(made, "a", media_type)
 
 
+@pytest.mark.parametrize("slot", sorted(set(Response.__slots__) - {"__weakref__"}))
+def test_a_response_is_touched_whatever_of_it_is_changed(slot: str) -> None:
+    response = plain_response("a", None)
+    setattr(response, slot, object())
+    assert not is_untouched(response, "a", None)
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -364,3 +371,42 @@ def test_cookies_may_be_replaced_as_a_whole() -> None:
     assert [value for name, value in lines if name == b"set-cookie"] == [
         b"b=2; Path=/; SameSite=lax"
     ]
+
+
+class WithSession(Response[str]):
+    """A response whose cookies are computed."""
+
+    @property
+    def cookies(self) -> list[Cookie]:
+        return [*super().cookies, Cookie(key="session", value="1")]
+
+    @cookies.setter
+    def cookies(self, cookies: list[Cookie]) -> None:
+        raise AssertionError("nobody sets them")
+
+
+class WithTheme(Response[str]):
+    """A response whose class says a cookie."""
+
+    cookies: Any = [Cookie(key="theme", value="dark")]
+
+
+def test_cookies_that_a_subclass_computes_are_sent() -> None:
+    assert cookies(WithSession("a")) == [b"session=1"]
+    assert cookies(WithSession("a", cookies={"a": "1"})) == [b"a=1", b"session=1"]
+
+
+def test_cookies_of_a_class_are_sent_with_those_of_the_response() -> None:
+    response = WithTheme("a", cookies={"a": "1"})
+    response.set_cookie("b", "2")
+    assert cookies(response) == [b"theme=dark", b"a=1", b"b=2"]
+    assert cookies(WithTheme("a")) == [b"theme=dark"]
+
+
+@pytest.mark.parametrize("given_ones", [None, {"a": "1"}])
+def test_no_response_changes_the_cookies_of_its_class(given_ones: dict[str, str] | None) -> None:
+    response = WithTheme("a", cookies=given_ones)
+    response.set_cookie("theme", "light")
+    response.delete_cookie("b")
+    assert cookies(response)[0] == b"theme=light"
+    assert [cookie.value for cookie in WithTheme.cookies] == ["dark"]

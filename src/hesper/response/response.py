@@ -119,6 +119,8 @@ class Response(Generic[ContentT]):
         self.background = background
         self.encoding = encoding
         self.type_encoders = type_encoders
+        if self._cookies and isinstance(type(self).cookies, (list, tuple)):  # those of a subclass
+            self.cookies = [*self.cookies, *self._cookies]
         if etag is not None:
             self.set_etag(etag)
 
@@ -213,7 +215,7 @@ class Response(Generic[ContentT]):
                 httponly=httponly,
                 samesite=samesite,
             )
-        self.cookies.append(key)
+        self._add_cookie(key)
 
     def delete_cookie(self, key: str, path: str = "/", domain: str | None = None) -> None:
         """Make the client forget a cookie.
@@ -226,7 +228,13 @@ class Response(Generic[ContentT]):
         Raises:
             ValueError: Something cannot stand in a cookie.
         """
-        self.cookies.append(late.Cookie(key=key, path=path, domain=domain, expires=0, max_age=0))
+        self._add_cookie(late.Cookie(key=key, path=path, domain=domain, expires=0, max_age=0))
+
+    def _add_cookie(self, cookie: late.Cookie) -> None:
+        of_class: object = type(self).cookies
+        if self.cookies is of_class:  # a list, which all responses of the class send
+            self.cookies = list(self.cookies)
+        self.cookies.append(cookie)
 
     def prepare(self, defaults: Defaults = DEFAULTS) -> Prepared:
         """Render the content: the first phase.
@@ -348,8 +356,10 @@ class Response(Generic[ContentT]):
             for line in own.items():
                 if line[0] not in _GENERATED:
                     lines.append(line)
-        if defaults.cookies or self._cookies:
-            own_cookies = self._cookies or ()
+        # PERF: most responses have none, and need no list of them; a subclass may say others.
+        is_usual = type(self).cookies is Response.cookies
+        own_cookies = (self._cookies or ()) if is_usual else self.cookies
+        if defaults.cookies or own_cookies:
             cookies = {cookie.identity: cookie for cookie in (*defaults.cookies, *own_cookies)}
             lines += [
                 cookie.to_encoded_header()
