@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +45,22 @@ def test_declared_ones_are_taken_but_for_those_of_the_documentation() -> None:
 def test_the_representation_shows_no_values() -> None:
     assert repr(ResponseHeaders({"authorization": "secret"})) == "<ResponseHeaders authorization>"
     assert "without" in repr(ResponseHeaders())
+
+
+def test_a_subclass_is_made_before_its_own_setting_is_asked() -> None:
+    class Logged(ResponseHeaders):
+        def __init__(self, headers: Mapping[str, str]) -> None:
+            super().__init__(headers)
+            self.log: list[str] = []
+
+        def __setitem__(self, name: str, value: str) -> None:
+            self.log.append(name)
+            super().__setitem__(name, value)
+
+    headers = Logged({"A": "1"})
+    headers["B"] = "2"
+    assert headers.log == ["B"]
+    assert headers.lines == {b"a": b"1", b"b": b"2"}
 
 
 @given(st.text(), st.text())

@@ -39,8 +39,10 @@ class ResponseHeaders(MutableMapping[str, str]):
             return
         # PERF: asking whether something is a mapping takes as long as encoding a header.
         if type(headers) is dict or isinstance(headers, Mapping):
+            # Not as `self[name]`: a subclass's `__setitem__` may need what it has not set up yet.
             for name, value in headers.items():
-                self[name] = value
+                key, encoded = encode_header(name, value)
+                self.lines[key] = encoded
         else:
             self.lines.update(
                 header.to_encoded() for header in headers if not header.documentation_only
