@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hesper._types import RawHeaders
 from hesper.datastructures import Headers, MutableScopeHeaders, encode_header
+from hesper.datastructures.headers import _known_name
 
 RAW: RawHeaders = [
     (b"host", b"a.example"),
@@ -233,6 +234,20 @@ def test_a_control_character_in_a_value_is_refused(value: str) -> None:
 def test_a_value_outside_of_latin_1_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match=r"outside of latin-1.*quote\(\)"):
         encode_header("a", value)
+
+
+@pytest.mark.parametrize(("length", "is_kept"), [(64, True), (65, False), (60_000, False)])
+def test_only_names_of_a_usual_length_are_kept(length: int, is_kept: bool) -> None:
+    _known_name.cache_clear()
+    for _ in range(2):
+        assert encode_header("X" * length, "1") == (b"x" * length, b"1")
+    assert _known_name.cache_info().currsize == is_kept
+
+
+@pytest.mark.parametrize("name", ["a b", "a" * 64 + "ä", "a" * 100 + "\n"])
+def test_a_name_of_any_length_is_checked(name: str) -> None:
+    with pytest.raises(ValueError, match="cannot be the name of a header"):
+        encode_header(name, "1")
 
 
 @given(st.text(), st.text())

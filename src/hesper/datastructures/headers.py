@@ -43,15 +43,19 @@ def content_length(body: bytes) -> tuple[bytes, bytes]:
     return CONTENT_LENGTHS[size] if size < _AT_HAND else (b"content-length", b"%d" % size)
 
 
-@lru_cache(maxsize=512)
 def _encoded_name(name: str) -> bytes:
-    """Return a header's name as ASGI carries it. PERF: an app sends the same ones all the time."""
+    """Return a header's name as ASGI carries it."""
     if not _TOKEN.fullmatch(name):
         raise ValueError(
             f"{name!r} cannot be the name of a header: only letters, digits and "
             "!#$%&'*+-.^_`|~ can stand there"
         )
     return name.lower().encode("ascii")
+
+
+# PERF: an app sends the same ones all the time. A name of any length is not kept for good.
+_known_name: Final = lru_cache(maxsize=512)(_encoded_name)
+_KEPT: Final = 64
 
 
 def encode_header(name: str, value: str) -> tuple[bytes, bytes]:
@@ -66,7 +70,7 @@ def encode_header(name: str, value: str) -> tuple[bytes, bytes]:
     Raises:
         ValueError: The name or the value cannot stand in a header.
     """
-    key = _encoded_name(name)
+    key = _known_name(name) if len(name) <= _KEPT else _encoded_name(name)
     # PERF: most values are printable ASCII, which is told without searching.
     if value.isascii() and value.isprintable():
         return key, value.strip(" ").encode("ascii")
