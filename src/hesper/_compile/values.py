@@ -218,8 +218,8 @@ class ValueWriter:
     def _write_media_type_check(self, body: Body) -> None:
         """Write what refuses a body of another media type.
 
-        PERF: many clients say it last, and nothing but it; then the check, which looks for it among
-        all lines, has nothing to find out. It would take a tenth of a small request.
+        PERF: many clients say it last, and nothing but it. To look there takes half as long as to
+        call the check, which is more than a hundredth of a small request.
         """
         said = (b"content-type", body.media_type.lower().encode("latin-1"))
         with self._source.block(f"if not scope['headers'] or scope['headers'][-1] != {said!r}:"):
