@@ -173,7 +173,7 @@ async def in_a_callable_object() -> None:
 
 
 async def in_work_that_is_watched() -> None:
-    await ended_by(asyncio.Event().wait, bottom)
+    await ended_by(bottom(), asyncio.Event().wait)
 
 
 async def in_work_that_is_watched_and_has_waited() -> None:
@@ -181,7 +181,7 @@ async def in_work_that_is_watched_and_has_waited() -> None:
         await asyncio.sleep(0)
         await bottom()
 
-    await ended_by(asyncio.Event().wait, work)
+    await ended_by(work(), asyncio.Event().wait)
 
 
 @pytest.mark.parametrize(

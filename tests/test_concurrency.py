@@ -323,7 +323,7 @@ async def test_work_that_ends_by_itself_gives_its_result() -> None:
         await anyio.lowlevel.checkpoint()
         return "done"
 
-    assert await ended_by(anyio.sleep_forever, work) == "done"
+    assert await ended_by(work(), anyio.sleep_forever) == "done"
 
 
 async def test_work_is_ended_when_the_other_returns() -> None:
@@ -339,7 +339,7 @@ async def test_work_is_ended_when_the_other_returns() -> None:
     async def stop() -> None:
         await anyio.lowlevel.checkpoint()
 
-    assert (await ended_by(stop, work), steps) == (None, ["closed"])
+    assert (await ended_by(work(), stop), steps) == (None, ["closed"])
 
 
 @only_asyncio
@@ -355,9 +355,9 @@ async def test_over_work_that_never_waits_nothing_watches() -> None:
     async def fail() -> str:
         raise LookupError
 
-    assert await ended_by(stop, work) == "done"
+    assert await ended_by(work(), stop) == "done"
     with pytest.raises(LookupError):
-        await ended_by(stop, fail)
+        await ended_by(fail(), stop)
     assert begun == []
 
 
@@ -384,8 +384,8 @@ async def test_work_that_catches_its_cancellation_goes_on_to_its_end() -> None:
             return "at once"
         return "never"
 
-    assert await ended_by(stop, work) == ["cancelled", "slept"]
-    assert await ended_by(stop, stubborn) == "at once"
+    assert await ended_by(work(), stop) == ["cancelled", "slept"]
+    assert await ended_by(stubborn(), stop) == "at once"
 
 
 @only_asyncio
@@ -401,7 +401,7 @@ async def test_work_that_is_ended_cleans_up_undisturbed_on_asyncio() -> None:
             steps.append("closed")
         return "done"
 
-    assert (await ended_by(anyio.lowlevel.checkpoint, work), steps) == (None, ["closed"])
+    assert (await ended_by(work(), anyio.lowlevel.checkpoint), steps) == (None, ["closed"])
 
 
 async def test_the_other_is_cancelled_when_the_work_has_ended() -> None:
@@ -415,7 +415,7 @@ async def test_the_other_is_cancelled_when_the_work_has_ended() -> None:
         finally:
             ends.append("stopped watching")
 
-    await ended_by(stop, begun.wait)
+    await ended_by(begun.wait(), stop)
     assert ends == ["stopped watching"]
 
 
@@ -424,7 +424,7 @@ async def test_an_exception_of_the_work_comes_out_as_it_is() -> None:
         raise RefusalError
 
     with pytest.raises(RefusalError):
-        await ended_by(anyio.sleep_forever, work)
+        await ended_by(work(), anyio.sleep_forever)
 
 
 async def test_an_exception_of_the_work_leaves_no_garbage() -> None:
@@ -436,7 +436,7 @@ async def test_an_exception_of_the_work_leaves_no_garbage() -> None:
 
     async def attempt() -> weakref.ref[WitnessError]:
         try:
-            await ended_by(anyio.sleep_forever, work)
+            await ended_by(work(), anyio.sleep_forever)
         except WitnessError as error:
             return weakref.ref(error)
         raise AssertionError("nothing was raised")
@@ -450,7 +450,7 @@ async def test_an_exception_of_the_other_comes_out_and_ends_the_work() -> None:
         raise RefusalError
 
     with pytest.raises(RefusalError):
-        await ended_by(stop, anyio.sleep_forever)
+        await ended_by(anyio.sleep_forever(), stop)
 
 
 async def test_a_cancellation_from_outside_is_passed_on() -> None:
@@ -460,7 +460,7 @@ async def test_a_cancellation_from_outside_is_passed_on() -> None:
             scope.cancel()
             await anyio.sleep_forever()
 
-        await ended_by(anyio.sleep_forever, work)
+        await ended_by(work(), anyio.sleep_forever)
         raise AssertionError("the cancellation was swallowed")
     assert scope.cancelled_caught
 
@@ -471,14 +471,14 @@ async def test_a_cancellation_from_outside_at_the_same_time_is_passed_on() -> No
     async def stop() -> None:
         task.cancel()
 
-    task = asyncio.create_task(ended_by(stop, anyio.sleep_forever))
+    task = asyncio.create_task(ended_by(anyio.sleep_forever(), stop))
     with pytest.raises(asyncio.CancelledError):
         await task
 
 
 @only_asyncio
 async def test_the_task_is_not_left_cancelling() -> None:
-    await ended_by(anyio.lowlevel.checkpoint, anyio.sleep_forever)
+    await ended_by(anyio.sleep_forever(), anyio.lowlevel.checkpoint)
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
@@ -487,7 +487,7 @@ async def test_the_task_is_not_left_cancelling() -> None:
 
 @only_asyncio
 async def test_outside_of_a_task_it_says_what_it_needs() -> None:
-    coroutine = ended_by(anyio.sleep_forever, anyio.sleep_forever)
+    coroutine = ended_by(anyio.sleep_forever(), anyio.sleep_forever)
     told: list[BaseException] = []
 
     def step() -> None:
@@ -553,7 +553,7 @@ async def test_a_future_that_fails_the_work_leaves_no_garbage() -> None:
 
     async def attempt() -> weakref.ref[WitnessError]:
         try:
-            await ended_by(anyio.sleep_forever, failing)
+            await ended_by(failing(), anyio.sleep_forever)
         except WitnessError as error:
             return weakref.ref(error)
         raise AssertionError("nothing was raised")

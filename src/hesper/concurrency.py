@@ -13,10 +13,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial, wraps
 from types import coroutine
-from typing import Any, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, ParamSpec, Protocol, TypeVar, TypeVarTuple, Unpack, overload
 
 from hesper._container import raise_from_here
 from hesper._threads import Call, import_anyio, serving_workers, workers_of
@@ -25,6 +26,7 @@ __all__ = ["Limiter", "thread_limiter"]
 
 T = TypeVar("T")
 P = ParamSpec("P")
+Arguments = TypeVarTuple("Arguments")
 
 
 class Limiter(Protocol):
@@ -234,18 +236,20 @@ def ensure_async(fn: Callable[P, Any]) -> Callable[P, Awaitable[Any]]:
 
 
 async def ended_by(
-    stop: Callable[[], Coroutine[Any, Any, object]],
-    work: Callable[[], Coroutine[Any, Any, T]],
+    work: Coroutine[Any, Any, T],
+    stop: Callable[[Unpack[Arguments]], Coroutine[Any, Any, object]],
+    *args: *Arguments,
 ) -> T | None:
-    """Run *work* in this task, and end it as soon as *stop*, run aside, returns.
+    """Do *work* in this task, and end it as soon as *stop*, run aside, returns.
 
     On asyncio the work is cancelled once, as by `Task.cancel()`: what it awaits while it cleans
     up goes on undisturbed. On trio cancellation follows trio's rules.
 
     Args:
+        work: What to do.
         stop: What returns when the work is to end; on asyncio it is begun when the work waits for
             something, as nothing else happens before. It is cancelled when the work has ended.
-        work: What to do.
+        *args: Its arguments.
 
     Returns:
         What the work returns; None if it was ended.
@@ -253,29 +257,35 @@ async def ended_by(
     Raises:
         BaseException: Whatever either raises.
     """
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return await _ended_by_scope(stop, work)
+    # PERF: who asks for the running loop asks the system for the process (CPython 3.11).
+    if "trio" in sys.modules and not _is_on_asyncio():
+        return await _ended_by_scope(work, stop, *args)
     # PERF: much work never waits, such as a short stream; a task would take longer than that.
-    working = work()
     try:
-        wanted = working.send(None)
+        wanted = work.send(None)
     except StopIteration as end:
         outcome: T = end.value
         return outcome
-    rest = rest_of(working, wanted)
+    rest = rest_of(work, wanted)
     del wanted  # a future that fails would be in a cycle with this frame
-    return await _ended_by_task(loop, stop, rest)
+    return await _ended_by_task(rest, stop, *args)
+
+
+def _is_on_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 async def _ended_by_task(
-    loop: asyncio.AbstractEventLoop,
-    stop: Callable[[], Coroutine[Any, Any, object]],
     work: Awaitable[T],
+    stop: Callable[[Unpack[Arguments]], Coroutine[Any, Any, object]],
+    *args: *Arguments,
 ) -> T | None:
     cancellation = Cancellation()
-    watcher = loop.create_task(stop())
+    watcher = asyncio.get_running_loop().create_task(stop(*args))
     watcher.add_done_callback(cancellation)
     outcome = None
     try:
@@ -359,8 +369,9 @@ class Cancellation:
 
 
 async def _ended_by_scope(
-    stop: Callable[[], Coroutine[Any, Any, object]],
-    work: Callable[[], Coroutine[Any, Any, T]],
+    work: Awaitable[T],
+    stop: Callable[[Unpack[Arguments]], Coroutine[Any, Any, object]],
+    *args: *Arguments,
 ) -> T | None:
     from anyio import create_task_group  # here, as it is slow to load
 
@@ -371,14 +382,14 @@ async def _ended_by_scope(
         async def watch() -> None:
             nonlocal failure
             try:
-                await stop()
+                await stop(*args)
             except Exception as error:  # raised below, outside of the group
                 failure = error
             group.cancel_scope.cancel()
 
         group.start_soon(watch)
         try:
-            outcome = await work()
+            outcome = await work
         except Exception as error:
             failure = error
         group.cancel_scope.cancel()

@@ -15,6 +15,7 @@ import pytest
 
 from hesper.background_tasks import BackgroundTask
 from hesper.connection import Request
+from hesper.datastructures import Cookie, ResponseHeader
 from hesper.enums import MediaType
 from hesper.exceptions import ImproperlyConfiguredException
 from hesper.response import Response, Stream
@@ -122,6 +123,66 @@ async def test_the_media_type_is_its_own_or_the_routes() -> None:
     assert own.prepare(route).headers == [(b"content-type", b"video/mp4")]
 
 
+ROUTES = [
+    Defaults(),
+    Defaults(status_code=201, media_type="text/csv"),
+    Defaults(headers=((b"a", b"1"), (b"b", b"2")), success_headers=((b"b", b"3"),)),
+    Defaults(cookies=(Cookie(key="a", value="1"), Cookie(key="b", value="2"))),
+]
+"""What routes may say about the head of a stream that says nothing."""
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_stream_that_says_nothing_has_the_head_of_all_others(route: Defaults) -> None:
+    class Own(Stream):
+        """Of whose heads none is known beforehand."""
+
+    general = Own(["a"]).prepare(route.changed())
+    for _ in range(3):
+        plain = Stream(["a"]).prepare(route)
+        assert (plain.status, plain.headers) == (general.status, general.headers)
+
+
+def test_what_one_stream_says_is_not_said_by_the_next() -> None:
+    route = Defaults()
+    Stream(["a"]).prepare(route).headers.append((b"x-seen", b"1"))
+    Stream(["a"]).prepare(route).headers.append((b"x-seen", b"2"))
+    said = [
+        Stream(["a"], media_type="text/csv"),
+        Stream(["a"], headers={"content-type": "text/csv"}),
+        Stream(["a"], cookies={"a": "1"}),
+        Stream(["a"], encoding="latin-1"),
+        Stream(["a"], status_code=202),
+    ]
+    nothing = Stream(["a"]).prepare(route)
+    assert nothing.headers == [(b"content-type", b"text/plain; charset=utf-8")]
+    for stream in said:
+        own = stream.prepare(route)
+        assert (own.status, own.headers) != (nothing.status, nothing.headers)
+        assert (own.status, own.headers) == (stream.prepare().status, stream.prepare().headers)
+
+
+def test_a_cookie_that_expires_is_made_anew_for_each_stream() -> None:
+    route = Defaults(cookies=(Cookie(key="a", value="1", expires=60),))
+    Stream(["a"]).prepare(route)
+    assert not route.heads
+
+
+def test_what_is_said_of_it_is_kept_as_a_response_keeps_it() -> None:
+    work = BackgroundTask(print)
+    several: tuple[dict[str, Any], ...] = (
+        {},
+        {"status_code": 201, "media_type": "text/csv", "background": work, "encoding": "latin-1"},
+        {"headers": {"A": "1"}, "cookies": {"a": "1"}},
+        {"headers": [ResponseHeader(name="A", value="1")], "cookies": [Cookie(key="a")]},
+    )
+    for said in several:
+        made: Response[Any] = Response("a", **said)
+        stream = Stream("a", **said)
+        for name in set(Response.__slots__) - {"__weakref__"}:
+            assert getattr(stream, name) == getattr(made, name)
+
+
 async def test_text_is_encoded_as_asked_for() -> None:
     assert (await sent(Stream(["ä"], encoding="latin-1"), Peer())).body == b"\xe4"
 
@@ -153,6 +214,10 @@ def test_preparing_does_not_touch_the_iterator() -> None:
 def test_a_status_without_a_body_is_an_error() -> None:
     with pytest.raises(ImproperlyConfiguredException, match="status 204"):
         Stream(["a"], status_code=204).prepare()
+    route = Defaults(status_code=204)
+    for _ in range(2):
+        with pytest.raises(ImproperlyConfiguredException, match="status 204"):
+            Stream(["a"]).prepare(route)
 
 
 async def test_a_function_makes_a_new_iterator_each_time() -> None:

@@ -43,6 +43,8 @@ class Defaults(msgspec.Struct, frozen=True, weakref=True):
     It is filled by the first response of a kind, unless its head is not constant. A copy of these
     defaults has one of its own.
     """
+    heads: dict[type, RawHeaders] = msgspec.field(default_factory=dict)
+    """The head of responses that say nothing, by class, where there is no body yet; as above."""
 
     @property
     def is_constant(self) -> bool:
@@ -51,7 +53,7 @@ class Defaults(msgspec.Struct, frozen=True, weakref=True):
 
     def changed(self, **fields: Any) -> Defaults:
         """Return a copy with other values of *fields*."""
-        return msgspec.structs.replace(self, plain={}, **fields)
+        return msgspec.structs.replace(self, plain={}, heads={}, **fields)
 
 
 DEFAULTS: Final = Defaults()

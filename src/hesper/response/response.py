@@ -115,7 +115,7 @@ class Response(Generic[ContentT]):
         self.media_type = media_type
         # PERF: most responses have none of their own.
         self._headers = None if headers is None else ResponseHeaders(headers)
-        self._cookies = None if cookies is None else _cookies(cookies)
+        self._cookies = None if cookies is None else cookies_of(cookies)
         self.background = background
         self.encoding = encoding
         self.type_encoders = type_encoders
@@ -467,7 +467,12 @@ def _plain(defaults: Defaults, kind: object) -> Plain | None:
     return known
 
 
-def _cookies(cookies: Mapping[str, str] | Sequence[late.Cookie]) -> list[late.Cookie]:
+def cookies_of(cookies: Mapping[str, str] | Sequence[late.Cookie]) -> list[late.Cookie]:
+    """Return cookies as a list of their own.
+
+    Args:
+        cookies: Their values by name, or the cookies.
+    """
     if isinstance(cookies, Mapping):
         return [late.Cookie(key=key, value=value) for key, value in cookies.items()]
     return list(cookies)
