@@ -44,10 +44,8 @@ _FROM: Final[Mapping[str, tuple[ConnectionState, ...]]] = {
 }
 
 _TO: Final[Mapping[str, ConnectionState]] = {
-    "websocket.connect": "connect",
     "websocket.accept": "receive",
     "websocket.close": "disconnect",
-    "websocket.disconnect": "disconnect",
     "websocket.http.response.start": "disconnect",
 }
 
@@ -145,9 +143,10 @@ class Conversation:
     def _moved(self, message: Message) -> None:
         """Go on to where a message of the client leads."""
         kind: str = message["type"]
-        if kind in _TO:
-            self._go_to(_TO[kind])
-        if kind == "websocket.disconnect":
+        if kind == "websocket.connect":
+            self._go_to("connect")
+        elif kind == "websocket.disconnect":
+            self._go_to("disconnect")
             # A server may give neither; RFC 6455 7.1.5 says what that means.
             self._left = (message.get("code") or _NO_CODE, message.get("reason") or "")
 
@@ -193,11 +192,10 @@ class Conversation:
         receive = self.receive if self._closing.has_come else self._receive
         while True:
             try:
-                if self.send_open is not None:
-                    message = await receive()
-                else:
+                if self.send_open is None:  # nor will it ever be again
                     self.demand_open("receive data from")
-                    message = await self.receive()
+                    receive = self.receive
+                message = await receive()
                 try:
                     data = message[key]
                 except KeyError:
