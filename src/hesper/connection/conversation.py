@@ -98,11 +98,6 @@ class Conversation:
         self.state = "init"
         self.send_open = None
 
-    def _go_to(self, state: ConnectionState) -> None:
-        # PERF: what each message asks for is one reference, and not what it follows from.
-        self.state = state
-        self.send_open = self._send if state == "receive" and self._is_direct else None
-
     async def begin(self) -> None:
         """Receive the client's request to open the websocket, unless that has been done.
 
@@ -143,12 +138,16 @@ class Conversation:
     def _moved(self, message: Message) -> None:
         """Go on to where a message of the client leads."""
         kind: str = message["type"]
-        if kind == "websocket.connect":
-            self._go_to("connect")
-        elif kind == "websocket.disconnect":
-            self._go_to("disconnect")
+        if kind == "websocket.disconnect":
             # A server may give neither; RFC 6455 7.1.5 says what that means.
-            self._left = (message.get("code") or _NO_CODE, message.get("reason") or "")
+            self._leave(message.get("code") or _NO_CODE, message.get("reason") or "")
+        elif kind == "websocket.connect":
+            self.state, self.send_open = "connect", None
+
+    def _leave(self, code: int, reason: str) -> None:
+        """Note with what the client has gone."""
+        self.state, self.send_open = "disconnect", None
+        self._left = (code, reason)
 
     @overload
     def data_of(self, message: Message, mode: Literal["text"]) -> str: ...
@@ -228,9 +227,12 @@ class Conversation:
         if before is not None and self.state not in before:
             await self._outlast_ending()
             raise self._ended(f"send {kind!r} to")
-        if kind in _TO:
-            self._go_to(_TO[kind])
         send = self._send
+        if kind in _TO:
+            self.state = _TO[kind]
+            is_open = self._is_direct and kind == "websocket.accept"
+            # PERF: what each message asks for is one reference, and not what it follows from.
+            self.send_open = send if is_open else None
         try:
             await send(message)
         except OSError as error:  # ASGI, WebSocket 2.4: the client has gone
@@ -240,8 +242,7 @@ class Conversation:
 
     def lost(self) -> WebSocketDisconnect:
         """Return the error of a client that has gone without a word."""
-        self._go_to("disconnect")
-        self._left = (_ABNORMAL, "")
+        self._leave(_ABNORMAL, "")
         return WebSocketDisconnect("the client has gone", code=_ABNORMAL)
 
     async def gone(self) -> None:
@@ -256,8 +257,7 @@ class Conversation:
     def turned(self) -> None:
         """Close the websocket, whatever its handler does, as its lifespan is closing."""
         if self.state == "receive":
-            self._go_to("disconnect")
-            self._left = (_SERVICE_RESTART, _REASON)
+            self._leave(_SERVICE_RESTART, _REASON)
             self._ending = asyncio.get_running_loop().create_task(self._end())
 
     async def _end(self) -> None:
