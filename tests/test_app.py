@@ -347,3 +347,28 @@ class Levelled(Hesper):
 def test_an_application_class_of_ones_own_may_have_further_options() -> None:
     app: Any = Levelled(level=2, state={"pool": 1}, debug=True)
     assert (app.level, app.state.pool, app.debug) == (2, 1, True)
+
+
+def test_an_app_never_changes_with_its_class() -> None:
+    class Changing(Hesper): ...
+
+    app = Changing([])
+    Changing.debug = True
+    Changing.drain_timeout = 0
+    assert (app.debug, app.drain_timeout) == (False, 10)
+    assert not Changing([]).debug
+
+
+def test_an_option_goes_through_the_setter_of_a_subclass() -> None:
+    class Cautious(Hesper):
+        @property
+        def debug(self) -> bool:
+            return bool(vars(self)["_asked"]) and self.path != "/production"
+
+        @debug.setter
+        def debug(self, given: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+            vars(self)["_asked"] = given
+
+    assert not Cautious([]).debug
+    assert Cautious([], debug=True).debug
+    assert not Cautious([], path="/production", debug=True).debug

@@ -343,3 +343,21 @@ def test_headers_that_are_made_with_the_body_cannot_be_set(
 ) -> None:
     with pytest.raises(TypeError, match=f"^response_headers: {says}"):
         Router(response_headers=wrap(written))
+
+
+def test_what_the_setter_of_a_subclass_makes_of_an_option_is_what_it_says() -> None:
+    def read(router: Router) -> Any:
+        return vars(router)["_guards"]
+
+    def write(router: Router, given: Any) -> None:
+        vars(router)["_guards"] = [*given, check] if given is not Empty else [check]
+
+    class Guarded(Router):
+        guards: Any = property(read, write)
+
+    def check(_connection: Any, _handler: Any) -> None: ...
+
+    def other(_connection: Any, _handler: Any) -> None: ...
+
+    found = [resolved_options([made])["guards"] for made in (Guarded(), Guarded(guards=[other]))]
+    assert found == [(check,), (other, check)]

@@ -99,7 +99,7 @@ def test_what_a_handler_says_is_on_it() -> None:
     [
         (
             lambda: unchecked("/", "/other"),
-            "takes from 1 to 2 positional arguments",
+            "get takes at most 1 argument by position, not 2",
         ),
         (lambda: unchecked("/", path="/other"), "got multiple values for argument 'path'"),
         (lambda: unchecked("/", paths="/other"), "get has no option 'paths'; did you mean 'path'"),

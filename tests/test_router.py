@@ -112,3 +112,33 @@ def test_controllers_nest_in_routers() -> None:
 
     app = Hesper([Router("/{shop:str}", [Books])])
     assert answer(app, "GET", "/corner/books/123").json() == ["corner", "123"]
+
+
+def test_a_router_never_changes_with_its_class() -> None:
+    class Versioned(Router): ...
+
+    router = Versioned(route_handlers=[leaf])
+    Versioned.path = "/v2"
+    assert router.path == Versioned().path == "/"
+
+
+def test_a_path_goes_through_the_setter_of_a_subclass() -> None:
+    class Versioned(Router):
+        @property
+        def path(self) -> str:
+            return f"/v1{vars(self)['_path']}"
+
+        @path.setter
+        def path(self, given: str) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+            vars(self)["_path"] = given
+
+    assert answer(Hesper([Versioned("/books", [leaf])]), "GET", "/v1/books/leaf").status == 200
+
+
+def test_a_path_that_can_only_be_read_is_not_passed() -> None:
+    class Fixed(Router):
+        path: Any = property(lambda _: "/fixed")
+
+    assert answer(Hesper([Fixed(route_handlers=[leaf])]), "GET", "/fixed/leaf").status == 200
+    with pytest.raises(AttributeError, match="no setter"):
+        Fixed("/other")

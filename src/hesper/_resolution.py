@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from hesper._merge import UNSET, Change
-from hesper._sparse import shadowed_of
+from hesper._sparse import shape_of
 from hesper.layer import RULES, Layer, LayerT, changes_of
 
 
@@ -52,8 +52,8 @@ class Branch:
         for name, change in changes_of(innermost).items():
             outer = self._folded.get(name)
             own[name] = (change if outer is None else RULES[name].combine(outer, change)).value
-        if shadowed := shadowed_of(type(innermost)):
-            for name in RULES.keys() & shadowed:
+        if held := shape_of(type(innermost)).held:
+            for name in RULES.keys() & held:
                 own.setdefault(name, self._options[name])
         own["opt"] = dict(option_of(resolved, "opt"))
         return resolved

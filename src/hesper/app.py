@@ -85,6 +85,8 @@ class ApplicationLayer(Layer):
     """What the OpenAPI document says and where it is served, an `OpenAPIConfig`; by default at
     `/schema`, unless a route of the app's is there. `None` serves none."""
 
+    _holds_defaults = True
+
 
 class Hesper(ApplicationLayer):
     """An application: the outermost layer, and an ASGI app.
@@ -109,8 +111,6 @@ class Hesper(ApplicationLayer):
         """Read the tree of layers and plan every route."""
         super().__post_init__()
         own = vars(self)
-        if "state" in own:  # a derived dataclass's constructor has set it already
-            own["_initial_state"] = _initial(own.pop("state"))
         if one_or_several(self.on_app_init) or self.plugins:
             self._initialise()
         for name in ("debug", "problem_details"):
@@ -271,7 +271,7 @@ class Hesper(ApplicationLayer):
     def state(  # pyright: ignore[reportIncompatibleVariableOverride]
         self, given: ImmutableState | Mapping[str, Any] | None
     ) -> None:
-        # Called by the constructor of a derived dataclass alone: afterwards the app is frozen.
+        # Called by constructors alone: afterwards the app is frozen.
         vars(self)["_initial_state"] = _initial(given)
 
     def route_reverse(self, name: str, **path_parameters: Any) -> str:

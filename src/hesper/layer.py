@@ -7,9 +7,9 @@ are layers, so all of them accept every option.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import fields
-from typing import Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, fields
+from typing import Any, ClassVar, Final, Literal, Protocol, Self, TypeAlias, TypeVar
 
 import msgspec
 
@@ -35,7 +35,7 @@ from hesper._merge import (
 )
 from hesper._middleware import read_middleware
 from hesper._place import Place, place_of, place_of_caller
-from hesper._sparse import sparse
+from hesper._sparse import require_known, shape_of, sparse
 from hesper._types import (
     DeclaredMiddleware,
     ExceptionHandler,
@@ -354,28 +354,28 @@ class Layer:
     security: Collected[Mapping[str, Sequence[str]]] = extend(read=_read_security)
     """Security requirements of the route in the OpenAPI document, of which a client meets one."""
 
-    _names = frozenset[str]()
+    _holds_defaults: ClassVar[bool] = False
+    """Whether the layers of a class hold the defaults of what has no rule, as they are few."""
 
-    def __new__(cls, *_positional: object, **options: object) -> Self:
+    def __new__(cls, /, *_positional: object, **options: object) -> Self:
         """Refuse unknown keywords with the name that was probably meant."""
-        known = _fields_of(cls)
-        for name in options:
-            if name not in known:
-                raise TypeError(
-                    f"{cls.__name__} has no option {name!r}{late.did_you_mean(name, known)}"
-                )
+        require_known(cls, options)
         layer = super().__new__(cls)
         vars(layer)["_declared_at"] = place_of_caller()
         return layer
 
     def __post_init__(self) -> None:
         """Read every option that is set."""
-        own = vars(self)
-        said = () if RULES.keys().isdisjoint(own) else RULES  # in their order, whatever was first
+        own = written = vars(self)
+        if descriptors := shape_of(type(self)).descriptors:
+            said = [name for name in RULES if descriptors.get(name, MISSING) is not MISSING]
+            written = {**own, **{name: getattr(self, name) for name in said}}
+        # In the order of the rules, whatever was passed first.
+        names = () if RULES.keys().isdisjoint(written) else RULES
         changes = {
-            name: RULES[name].change(name, own[name])
-            for name in said
-            if own.get(name, UNSET) is not UNSET
+            name: RULES[name].change(name, written[name])
+            for name in names
+            if written.get(name, UNSET) is not UNSET
         }
         own["_changes"] = changes or _NO_CHANGES
 
@@ -394,13 +394,6 @@ RULES: Final[Mapping[str, Rule]] = {f.name: f.metadata["rule"] for f in fields(L
 _NO_CHANGES: Final[Mapping[str, Change]] = {}  # of all that say nothing; stays empty
 
 LayerT = TypeVar("LayerT", bound=Layer)
-
-
-def _fields_of(kind: type[Layer]) -> Collection[str]:
-    """Return the names that layers of a class take; they are found once, and kept on the class."""
-    if not vars(kind).get("_names"):
-        kind._names = frozenset(field.name for field in fields(kind))
-    return kind._names
 
 
 def changes_of(layer: Layer) -> Mapping[str, Change]:

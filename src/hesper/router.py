@@ -25,6 +25,8 @@ class Router(Layer):
     route_handlers: Sequence[ControllerRouterHandler] = field(default=(), kw_only=False)
     """Handlers, controllers and routers."""
 
+    _holds_defaults = True
+
     def __post_init__(self) -> None:
         """Check the path, and keep the handlers as they are now."""
         super().__post_init__()

@@ -17,7 +17,7 @@ ORDER = [
     # 0 ground
     "_lazy", "_late", "_types", "status_codes", "enums", "exceptions", "_merge", "_source",
     "_signature",
-    "_place", "_sparse", "_did_you_mean", "datastructures", "params", "_json_depth", "_faults",
+    "_place", "_did_you_mean", "_sparse", "datastructures", "params", "_json_depth", "_faults",
     "_fault_walk", "_conversions",
     "_type_survey", "_finite", "serialization",
     # 1 lifetimes

@@ -123,3 +123,21 @@ def test_a_body_is_welcome_where_one_of_the_methods_has_one() -> None:
         return body
 
     assert answer(Hesper([handle]), "POST", "/", body=b"text").body == b"text"
+
+
+@pytest.mark.parametrize(
+    ("option", "wrong"), [("status_code", 99), ("raises", KeyError), ("responses", [404])]
+)
+def test_what_a_property_of_a_decorators_class_says_is_checked(option: str, wrong: object) -> None:
+    class Own(get): ...
+
+    setattr(Own, option, property(lambda _: wrong))
+    with pytest.raises(TypeError, match=f"{option} takes"):
+        Own("/")
+
+
+def test_a_status_that_is_an_attribute_of_a_decorators_class_says_nothing() -> None:
+    class Own(get):
+        status_code = 99
+
+    assert Own("/").default_status == 200

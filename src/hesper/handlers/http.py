@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import hesper._late as late
-from hesper._sparse import sparse
+from hesper._sparse import shape_of, sparse
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
 from hesper.enums import MediaType
 from hesper.handlers.handler import BaseRouteHandler
@@ -62,10 +62,10 @@ class HTTPRouteHandler(BaseRouteHandler):
     def __post_init__(self) -> None:
         """Check what is said of the responses."""
         super().__post_init__()
-        own = vars(self)
+        own, descriptors = vars(self), shape_of(type(self)).descriptors
         for name, check in _CHECKS.items():
-            if name in own:  # PERF: most handlers say nothing of it, and the defaults fit
-                check(own[name])
+            if name in own or name in descriptors:  # PERF: the defaults, which most have, fit
+                check(getattr(self, name))
 
     @property
     def http_methods(self) -> tuple[str, ...]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, Never, TypeAlias
 
+from hesper._sparse import sparse
 from hesper._types import LIFESPAN_KEY, ASGIApp, Receive, Scope, Send
 from hesper.handlers.handler import BaseRouteHandler
 
 LifespanMode: TypeAlias = Literal["auto", "required", "off"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@sparse
 class mount(BaseRouteHandler):  # noqa: N801 - stands beside the decorators
     """Hand all connections below a path to another ASGI app: `mount("/admin", admin)`.
 

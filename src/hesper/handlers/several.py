@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from hesper._sparse import sparse
 from hesper.enums import HttpMethod
 from hesper.handlers.http import HTTPRouteHandler
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@sparse
 class route(HTTPRouteHandler):  # noqa: N801
     """Handle several methods: `@route("/", http_method=["GET", "POST"])`."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from hesper._sparse import sparse
 from hesper.handlers.handler import BaseRouteHandler
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@sparse
 class asgi(BaseRouteHandler):  # noqa: N801 - a decorator
     """Hand connections on to a function `(scope, receive, send)`: any method, HTTP or websocket."""
 
