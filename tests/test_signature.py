@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import gc
 import inspect
+import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, NamedTuple, NewType, Optional, TypeVar, Union
+from types import SimpleNamespace
+from typing import Annotated, Any, Final, Generic, NamedTuple, NewType, Optional, TypeVar, Union
 
 import attrs
 import msgspec
@@ -386,7 +389,7 @@ def test_defaults_by_name_of_what_is_not_passed_by_name_alone_count_for_nothing(
 
 
 def test_a_function_is_read_once() -> None:
-    def function(a: int, b: str = "") -> list[int]: ...  # type: ignore[empty-body]
+    def function(a: int, b: str = "") -> Session: ...  # type: ignore[empty-body]
 
     assert read_signature(function) is read_signature(function)
 
@@ -409,13 +412,34 @@ def given_another_code(function: Any) -> None:
     function.__code__ = other.__code__
 
 
+def written_for_other_names(function: Any) -> None:
+    function.__annotations__ = {"return": function.__annotations__["a"], "a": None}
+
+
+def taken_away(function: Any) -> None:
+    function.__annotations__ = {}
+
+
+def told_by_another(function: Any) -> None:
+    function.__signature__ = inspect.Signature()
+
+
 def given_a_default_by_name(function: Any) -> None:
     function.__kwdefaults__ = {"a": 1}
 
 
 @pytest.mark.parametrize(
     "change",
-    [written_anew, written_over, given_a_default, given_another_code, given_a_default_by_name],
+    [
+        written_anew,
+        written_over,
+        written_for_other_names,
+        taken_away,
+        told_by_another,
+        given_a_default,
+        given_another_code,
+        given_a_default_by_name,
+    ],
 )
 def test_a_function_that_was_changed_is_read_anew(change: Callable[[Any], None]) -> None:
     def function(a: int) -> None: ...
@@ -447,7 +471,7 @@ def test_a_function_and_its_method_are_read_each_in_its_way() -> None:
 
 
 def test_what_a_function_keeps_does_not_keep_it_alive() -> None:
-    def function(a: int) -> list[int]: ...  # type: ignore[empty-body]
+    def function(a: int) -> Session: ...  # type: ignore[empty-body]
 
     read_signature(function)
     alive = weakref.ref(function)
@@ -457,3 +481,102 @@ def test_what_a_function_keeps_does_not_keep_it_alive() -> None:
         assert alive() is None
     finally:
         gc.enable()
+
+
+def test_annotations_that_have_changed_places_are_read_anew() -> None:
+    def function(a, b): ...  # type: ignore[no-untyped-def]
+
+    function.__annotations__ = {"a": int, "b": str}
+    read_signature(function)
+    function.__annotations__ = {"b": int, "a": str}
+    assert hints(function) == {"a": str, "b": int}
+
+
+def test_defaults_by_name_that_change_are_read_anew() -> None:
+    def function(*, a: int = 1) -> None: ...
+
+    read_signature(function)
+    unchecked: Any = function
+    unchecked.__kwdefaults__["a"] = 2
+    assert read_signature(function).parameters[0].default == 2
+
+
+POSTPONED: Final = """
+from __future__ import annotations
+class Model: ...
+def plain(model: Model): ...
+def listed(model: list[Model]): ...
+def dotted(model: holder.Model): ...
+"""
+
+
+@pytest.mark.parametrize("name", ["plain", "listed", "dotted"])
+def test_what_a_name_in_an_annotation_stands_for_now_is_read(name: str) -> None:
+    module: dict[str, Any] = {"holder": SimpleNamespace(Model=Session)}
+    exec(POSTPONED, module)
+
+    class Model: ...
+
+    read_signature(module[name])
+    module["Model"] = module["holder"].Model = Model
+    assert hints(module[name])["model"] in (Model, list[Model])
+
+
+def test_a_builtin_that_a_module_has_a_name_for_by_now_is_that_of_the_module() -> None:
+    module: dict[str, Any] = {}
+    exec("from __future__ import annotations\ndef function(a: int): ...", module)
+    read_signature(module["function"])
+    module["int"] = Session
+    assert hints(module["function"]) == {"a": Session}
+
+
+def test_what_a_variable_around_a_function_stands_for_now_is_read() -> None:
+    kind: Any = int
+
+    def function(a):  # type: ignore[no-untyped-def]
+        return a or kind
+
+    function.__annotations__ = {"a": "kind"}
+    assert hints(function) == {"a": int}
+    kind = str
+    assert hints(function) == {"a": str}
+
+
+def made_for(kind: Any) -> Callable[..., Any]:
+    def function(a):  # type: ignore[no-untyped-def]
+        return a or kind
+
+    function.__annotations__ = {"a": "kind"}
+    return function
+
+
+def test_what_a_function_keeps_is_not_that_of_another_of_the_same_factory() -> None:
+    numbers, texts = made_for(int), made_for(str)
+    read_signature(numbers)
+    functools.update_wrapper(texts, numbers)
+    del vars(texts)["__wrapped__"]
+    assert hints(texts) == {"a": str}
+
+
+@pytest.mark.parametrize("change", [written_anew, taken_away])
+def test_a_class_is_not_kept_by_a_function_that_is_read_without_it(change: Any) -> None:
+    class Local: ...
+
+    def function(a): ...  # type: ignore[no-untyped-def]
+
+    function.__annotations__ = {"a": Local}
+    read_signature(function)
+    change(function)
+    read_signature(function)
+    alive = weakref.ref(Local)
+    del Local
+    gc.collect()
+    assert alive() is None
+
+
+def test_what_a_function_keeps_can_be_copied_with_whatever_its_defaults_are() -> None:
+    def function(a: Any = threading.Lock()) -> None: ...  # noqa: B008
+
+    read_signature(function)
+    (kept,) = vars(function).values()
+    assert copy.copy(kept) is copy.deepcopy(kept) is kept

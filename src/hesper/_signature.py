@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import operator
 import sys
 import types
 import typing
@@ -54,29 +53,40 @@ class Signature(msgspec.Struct, frozen=True):
 class _Kept(msgspec.Struct, frozen=True, eq=False):
     """What a function keeps of how it was read; lives as long as the function.
 
-    It does not refer to the function: they would keep each other alive.
+    It does not refer to the function: they would keep each other alive. It is worth nothing to
+    others, so that a copy is itself.
     """
 
     signature: Signature
     """All of its parameters, that of a method's object too."""
     code: types.CodeType
     defaults: tuple[Any, ...] | None
-    hints: tuple[Any, ...]
-    """The annotations as they are written."""
+    hints: dict[str, Any]
+    """What its annotations stood for when it was read."""
 
-    def is_of(self, function: types.FunctionType) -> bool:
+    def is_of(self, function: types.FunctionType, hints: dict[str, Any]) -> bool:
         """Whether *function* is what it was when it was read.
 
-        Decorators copy what a function keeps to other functions, and some set what it says.
+        Decorators copy what a function keeps to other functions, some set what it says, and the
+        names in its annotations may stand for something else by now.
+
+        Args:
+            function: The function that keeps this.
+            hints: What its annotations stand for now.
         """
-        hints = function.__annotations__.values()
         return (
             self.code is function.__code__
             and self.defaults is function.__defaults__
             and function.__kwdefaults__ is None
-            and len(self.hints) == len(hints)
-            and all(map(operator.is_, self.hints, hints))
+            and self.hints.keys() == hints.keys()
+            and all(hint is hints[name] for name, hint in self.hints.items())
         )
+
+    def __copy__(self) -> _Kept:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> _Kept:
+        return self
 
 
 _KEPT: Final = "__hesper_signature__"
@@ -145,21 +155,46 @@ def _ordinary(call: Callable[..., Any]) -> Signature | None:
     function: Any = call.__func__ if isinstance(call, types.MethodType) else call
     if type(function) is not types.FunctionType:
         return None
-    own, is_method = vars(function), function is not call
-    if not _TOLD_BY_OTHERS.isdisjoint(own):
-        return None
-    kept: _Kept | None = own.get(_KEPT)
-    if kept is None or not kept.is_of(function):
-        found = _found(function)
-        if found is None:
-            return None
-        hints = tuple(function.__annotations__.values())
-        kept = own[_KEPT] = _Kept(found, function.__code__, function.__defaults__, hints)
-    if not is_method:
-        return kept.signature
-    taken, returns = kept.signature.parameters, kept.signature.returns
+    signature = _kept(function)
+    if signature is None or function is call:
+        return signature
+    taken = signature.parameters
     bound = bool(taken) and not taken[0].keyword_only
-    return Signature(taken[1:], returns) if bound else None
+    return Signature(taken[1:], signature.returns) if bound else None
+
+
+def _kept(function: types.FunctionType) -> Signature | None:
+    """Return the signature of an ordinary function, which keeps it where that can be relied on."""
+    own, hints = vars(function), _hints_by_name(function)
+    kept: _Kept | None = own.get(_KEPT)
+    is_ordinary = _TOLD_BY_OTHERS.isdisjoint(own)
+    if kept is not None:
+        if is_ordinary and hints is not None and kept.is_of(function, hints):
+            return kept.signature
+        own.pop(_KEPT, None)  # with the classes that it knows
+    found = _found(function) if is_ordinary else None
+    if found is not None and hints is not None and function.__kwdefaults__ is None:
+        own[_KEPT] = _Kept(found, function.__code__, function.__defaults__, hints)
+    return found
+
+
+def _hints_by_name(function: types.FunctionType) -> dict[str, Any] | None:
+    """Return what the annotations of a function stand for, if all that are texts are mere names.
+
+    What any other text stands for may change though all that it names stays what it is.
+    """
+    hints: dict[str, Any] = {}
+    known = _closure(function) if function.__closure__ else {}
+    names, others = function.__globals__, function.__builtins__  # type: ignore[attr-defined]
+    for name, hint in function.__annotations__.items():
+        if isinstance(hint, str):
+            if not hint.isidentifier():
+                return None
+            hint = known.get(hint, names.get(hint, others.get(hint, MISSING)))
+            if hint is MISSING:
+                return None
+        hints[name] = hint
+    return hints
 
 
 def _found(function: types.FunctionType) -> Signature | None:
