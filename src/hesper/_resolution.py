@@ -48,6 +48,7 @@ class Branch:
         own = vars(resolved)
         said = {name: value for name, value in vars(innermost).items() if value is not UNSET}
         own.update(said, _inherited=self._options)
+        own.pop("_parsed", None)  # the path is parsed with the declaration, for the next app
         # Rules are associative: what is outside of the innermost layer may be folded before.
         for name, change in changes_of(innermost).items():
             outer = self._folded.get(name)
@@ -71,7 +72,10 @@ def option_of(layer: Layer, name: str) -> Any:
 
 
 def options_of(layer: Layer) -> Mapping[str, Any]:
-    """Return all options of a resolved layer, in their normal form, to be read at once."""
+    """Return all options of a resolved layer, in their normal form, to be read at once.
+
+    Not to be written into: where the layer says nothing, they are those of its branch, `opt` too.
+    """
     own = vars(layer)
     inherited: Mapping[str, Any] = own["_inherited"]
     said = inherited.keys() & own.keys()
