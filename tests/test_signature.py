@@ -389,7 +389,7 @@ def test_defaults_by_name_of_what_is_not_passed_by_name_alone_count_for_nothing(
 
 
 def test_a_function_is_read_once() -> None:
-    def function(a: int, b: str = "") -> Session: ...  # type: ignore[empty-body]
+    def function(a: int, b: str = "") -> list[int]: ...  # type: ignore[empty-body]
 
     assert read_signature(function) is read_signature(function)
 
@@ -471,7 +471,7 @@ def test_a_function_and_its_method_are_read_each_in_its_way() -> None:
 
 
 def test_what_a_function_keeps_does_not_keep_it_alive() -> None:
-    def function(a: int) -> Session: ...  # type: ignore[empty-body]
+    def function(a: int) -> list[int]: ...  # type: ignore[empty-body]
 
     read_signature(function)
     alive = weakref.ref(function)

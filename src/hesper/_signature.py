@@ -79,7 +79,7 @@ class _Kept(msgspec.Struct, frozen=True, eq=False):
             and self.defaults is function.__defaults__
             and function.__kwdefaults__ is None
             and self.hints.keys() == hints.keys()
-            and all(hint is hints[name] for name, hint in self.hints.items())
+            and all(_is_same(hint, hints[name]) for name, hint in self.hints.items())
         )
 
     def __copy__(self) -> _Kept:
@@ -165,47 +165,28 @@ def _ordinary(call: Callable[..., Any]) -> Signature | None:
 
 def _kept(function: types.FunctionType) -> Signature | None:
     """Return the signature of an ordinary function, which keeps it where that can be relied on."""
-    own, hints = vars(function), _hints_by_name(function)
+    own = vars(function)
     kept: _Kept | None = own.get(_KEPT)
-    is_ordinary = _TOLD_BY_OTHERS.isdisjoint(own)
+    hints = _evaluated(function) if _TOLD_BY_OTHERS.isdisjoint(own) else None
     if kept is not None:
-        if is_ordinary and hints is not None and kept.is_of(function, hints):
+        if hints is not None and kept.is_of(function, hints):
             return kept.signature
         own.pop(_KEPT, None)  # with the classes that it knows
-    found = _found(function) if is_ordinary else None
+    found = None if hints is None else _found(function, hints)
     if found is not None and hints is not None and function.__kwdefaults__ is None:
         own[_KEPT] = _Kept(found, function.__code__, function.__defaults__, hints)
     return found
 
 
-def _hints_by_name(function: types.FunctionType) -> dict[str, Any] | None:
-    """Return what the annotations of a function stand for, if all that are texts are mere names.
-
-    What any other text stands for may change though all that it names stays what it is.
-    """
-    hints: dict[str, Any] = {}
-    known = _closure(function) if function.__closure__ else {}
-    names, others = function.__globals__, function.__builtins__  # type: ignore[attr-defined]
-    for name, hint in function.__annotations__.items():
-        if isinstance(hint, str):
-            if not hint.isidentifier():
-                return None
-            hint = known.get(hint, names.get(hint, others.get(hint, MISSING)))
-            if hint is MISSING:
-                return None
-        hints[name] = hint
-    return hints
-
-
-def _found(function: types.FunctionType) -> Signature | None:
+def _found(function: types.FunctionType, hints: dict[str, Any]) -> Signature | None:
     """Return the signature of an ordinary function; `None` if its code does not tell it."""
     code = function.__code__
     by_position = code.co_argcount
     if code.co_flags & _TAKES_THE_REST or getattr(function, "__type_params__", None):
         return None
-    hints = _settled_hints(function)
-    if hints is None:
+    if not all(map(_is_settled, hints.values())):
         return None
+    hints = {name: type(None) if hint is None else hint for name, hint in hints.items()}
     names = code.co_varnames[: by_position + code.co_kwonlyargcount]
     defaults: dict[str, Any] = {}
     if function.__defaults__ or function.__kwdefaults__:
@@ -223,20 +204,17 @@ def _found(function: types.FunctionType) -> Signature | None:
     return Signature(tuple(parameters), hints.get("return", MISSING))
 
 
-def _settled_hints(function: types.FunctionType) -> dict[str, Any] | None:
-    """Return the annotations of a function, if each can be read without more ado."""
+def _evaluated(function: types.FunctionType) -> dict[str, Any] | None:
+    """Return what the annotations of a function stand for now, if each can be told at once."""
     known = _closure(function) if function.__closure__ else {}
-    hints: dict[str, Any] = {}
+    names = function.__globals__
     try:
-        for name, hint in function.__annotations__.items():
-            if isinstance(hint, str):
-                hint = eval(_code_of(hint), function.__globals__, known)  # noqa: S307
-            if not _is_settled(hint):
-                return None
-            hints[name] = type(None) if hint is None else hint
+        return {
+            name: eval(_code_of(hint), names, known) if isinstance(hint, str) else hint  # noqa: S307
+            for name, hint in function.__annotations__.items()
+        }
     except Exception:  # annotations are code, which may raise anything; the general way tells
         return None
-    return hints
 
 
 @functools.lru_cache(maxsize=1024)
@@ -261,6 +239,17 @@ def _is_settled(annotation: Any) -> bool:
     if origin is Union or isinstance(origin, type):
         return all(map(_is_settled, get_args(annotation)))
     return False
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two annotations are one, or made in the same way of the same classes."""
+    if one is other:
+        return True
+    if type(one) is not types.GenericAlias or type(other) is not types.GenericAlias:
+        return False
+    parts, others = one.__args__, other.__args__
+    is_alike = one.__origin__ is other.__origin__ and len(parts) == len(others)
+    return is_alike and all(map(_is_same, parts, others))
 
 
 def _bound_by_name(function: Callable[..., Any]) -> set[str]:
