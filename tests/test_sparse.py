@@ -201,3 +201,11 @@ def test_what_can_only_be_read_is_not_passed() -> None:
     assert Stone(colour="grey").name == "stone"
     with pytest.raises(AttributeError, match="no setter"):
         Stone("rock")
+
+
+def test_a_constructor_of_a_subclass_may_take_keywords_of_its_own() -> None:
+    class Shelf(Router):
+        def __init__(self, *, floor: int) -> None:
+            super().__init__(f"/floors/{floor}")
+
+    assert Shelf(floor=3).path == "/floors/3"

@@ -63,7 +63,7 @@ def sparse(kind: type[T]) -> type[T]:
         of = type(made)
         if given:
             said.update(_named(of, by_position, given, said))
-        require_known(of, said.keys())
+        _require_known(of, said.keys())
         if required:
             _require_said(of, required, said.keys())
         shape = shape_of(of)
@@ -85,7 +85,7 @@ def sparse(kind: type[T]) -> type[T]:
     return kind
 
 
-def require_known(kind: type[Any], said: Collection[str]) -> None:
+def _require_known(kind: type[Any], said: Collection[str]) -> None:
     """Refuse keywords that are no fields of a class, with the name that was probably meant.
 
     Raises:

@@ -35,7 +35,7 @@ from hesper._merge import (
 )
 from hesper._middleware import read_middleware
 from hesper._place import Place, place_of, place_of_caller
-from hesper._sparse import require_known, shape_of, sparse
+from hesper._sparse import shape_of, sparse
 from hesper._types import (
     DeclaredMiddleware,
     ExceptionHandler,
@@ -357,9 +357,8 @@ class Layer:
     _holds_defaults: ClassVar[bool] = False
     """Whether the layers of a class hold the defaults of what has no rule, as they are few."""
 
-    def __new__(cls, /, *_positional: object, **options: object) -> Self:
-        """Refuse unknown keywords with the name that was probably meant."""
-        require_known(cls, options)
+    def __new__(cls, /, *_positional: object, **_options: object) -> Self:
+        """Note where the layer is declared."""
         layer = super().__new__(cls)
         vars(layer)["_declared_at"] = place_of_caller()
         return layer
