@@ -177,7 +177,7 @@ class PreparedStream(Prepared):
         stream: Makes the chunks, and tells whether a turn to closing ends it.
     """
 
-    __slots__ = ("_awaiting", "_closing", "_stream")
+    __slots__ = ("_chunks", "_closing", "_stream")
 
     notes_start: ClassVar[bool] = True
     streaming: bool = True
@@ -189,7 +189,7 @@ class PreparedStream(Prepared):
         self.body = b""
         self._stream = stream
         self._closing = NEVER
-        self._awaiting: AsyncGeneratorType[Any, None] | None = None
+        self._chunks: AsyncGeneratorType[Any, None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response, until its iterator ends or the client goes.
@@ -212,10 +212,13 @@ class PreparedStream(Prepared):
         if self._stream.is_ended_by(closing):
             self._closing = closing
         scope.setdefault("hesper_body", _DISCARDED)
-        source = _opened(self._stream.content)
-        chunks = source if isinstance(source, AsyncGeneratorType) else _chunks_of(source)
-        if hasattr(source, "__anext__"):
-            self._awaiting = chunks
+        source = self._stream.content
+        if isinstance(source, AsyncGeneratorType):  # PERF: the usual one, before all that is asked
+            chunks = source
+        else:
+            source = _opened(source)
+            chunks = _chunks_of(source)
+        self._chunks = chunks
         try:
             await ended_by(self._send_all(chunks, send), _client_gone, scope, receive)
         finally:
@@ -227,8 +230,13 @@ class PreparedStream(Prepared):
     def waits_for(self, closing: Closing) -> bool:
         """Tell whether a turn ends what is waited for: the next chunk, and nothing that is sent."""
         # PERF: the generator is asked then, so that no chunk has to say what is waited for.
-        chunks = self._awaiting
-        return closing is self._closing and chunks is not None and chunks.ag_running
+        chunks = self._chunks
+        return (
+            closing is self._closing
+            and chunks is not None
+            and chunks.ag_running
+            and chunks.ag_code is not _from_thread.__code__
+        )
 
     @interruptible
     async def _send_all(self, chunks: AsyncGeneratorType[Any, None], send: Send) -> None:
@@ -267,6 +275,8 @@ class PreparedStream(Prepared):
 
 def _chunks_of(source: Any) -> AsyncGeneratorType[Any, None]:
     """Return a generator of the chunks that an iterator gives."""
+    if isinstance(source, AsyncGeneratorType):
+        return source
     made: Any = _awaited(source) if hasattr(source, "__anext__") else _from_thread(source)
     chunks: AsyncGeneratorType[Any, None] = made
     return chunks
@@ -283,8 +293,6 @@ async def _from_thread(iterator: Iterator[Any]) -> AsyncGenerator[Any, None]:
 
 
 def _opened(source: StreamSource) -> AsyncIterator[Any] | Iterator[Any]:
-    if isinstance(source, AsyncGeneratorType):  # PERF: the usual one, before all that is asked
-        return source
     if isinstance(source, (str, bytes, bytearray, memoryview)):
         return iter((source,))
     made: Any = source
