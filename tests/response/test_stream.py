@@ -183,6 +183,13 @@ def test_what_is_said_of_it_is_kept_as_a_response_keeps_it() -> None:
             assert getattr(stream, name) == getattr(made, name)
 
 
+def test_cookies_are_sent_besides_those_that_its_class_says() -> None:
+    own: Any = type("Own", (Stream,), {"cookies": [Cookie(key="a", value="1")]})
+    lines = own([], cookies={"b": "2"}).prepare().headers
+    sent = [value.partition(b";")[0] for name, value in lines if name == b"set-cookie"]
+    assert sent == [b"a=1", b"b=2"]
+
+
 async def test_text_is_encoded_as_asked_for() -> None:
     assert (await sent(Stream(["ä"], encoding="latin-1"), Peer())).body == b"\xe4"
 

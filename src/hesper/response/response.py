@@ -115,14 +115,20 @@ class Response(Generic[ContentT]):
         self.media_type = media_type
         # PERF: most responses have none of their own.
         self._headers = None if headers is None else ResponseHeaders(headers)
-        self._cookies = None if cookies is None else cookies_of(cookies)
+        self._cookies: list[late.Cookie] | None = None
+        if cookies is not None:
+            self._add_cookies(cookies)
         self.background = background
         self.encoding = encoding
         self.type_encoders = type_encoders
-        if self._cookies and isinstance(type(self).cookies, (list, tuple)):  # those of a subclass
-            self.cookies = [*self.cookies, *self._cookies]
         if etag is not None:
             self.set_etag(etag)
+
+    def _add_cookies(self, cookies: Mapping[str, str] | Sequence[late.Cookie]) -> None:
+        """Keep the cookies that it is made with, besides those that its class may say."""
+        self._cookies = _cookies(cookies)
+        if self._cookies and isinstance(type(self).cookies, (list, tuple)):  # those of a subclass
+            self.cookies = [*self.cookies, *self._cookies]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status_code or 'of its route`s status'}>"
@@ -467,12 +473,7 @@ def _plain(defaults: Defaults, kind: object) -> Plain | None:
     return known
 
 
-def cookies_of(cookies: Mapping[str, str] | Sequence[late.Cookie]) -> list[late.Cookie]:
-    """Return cookies as a list of their own.
-
-    Args:
-        cookies: Their values by name, or the cookies.
-    """
+def _cookies(cookies: Mapping[str, str] | Sequence[late.Cookie]) -> list[late.Cookie]:
     if isinstance(cookies, Mapping):
         return [late.Cookie(key=key, value=value) for key, value in cookies.items()]
     return list(cookies)

@@ -38,7 +38,7 @@ from hesper.enums import MediaType
 from hesper.response.defaults import DEFAULTS, Defaults
 from hesper.response.headers import ResponseHeaders
 from hesper.response.prepared import Prepared
-from hesper.response.response import Response, cookies_of
+from hesper.response.response import Response
 
 StreamSource: TypeAlias = (
     AsyncIterable[Any] | Iterable[Any] | Callable[[], AsyncIterable[Any] | Iterable[Any]]
@@ -99,7 +99,9 @@ class Stream(Response[StreamSource]):
         self.status_code = status_code
         self.media_type = media_type
         self._headers = None if headers is None else ResponseHeaders(headers)
-        self._cookies = None if cookies is None else cookies_of(cookies)
+        self._cookies = None
+        if cookies is not None:
+            self._add_cookies(cookies)
         self.background = background
         self.encoding = encoding
         self.type_encoders = None
