@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 from types import coroutine
 from typing import Any
+from unittest.mock import MagicMock
 
 import anyio
 import pytest
 
-from hesper._awaited import awaited_by, code_of, frame_of
+from hesper._awaited import _types_between, awaited_by, code_of, frame_of
 from hesper.concurrency import ended_by
 
 pytestmark = pytest.mark.anyio
@@ -133,10 +135,6 @@ async def in_awaitables_that_yield() -> None:
     await Yielding()
 
 
-async def in_awaitables_that_drive() -> None:
-    await ByHand()
-
-
 @coroutine
 def in_a_generator() -> Generator[Any, Any, None]:
     yield from bottom().__await__()
@@ -241,3 +239,84 @@ async def test_a_task_that_has_ended_awaits_nothing() -> None:
     task = asyncio.create_task(asyncio.sleep(0))
     await task
     assert [frame_of(one) for one in awaited_by(task)] in ([], [None])
+
+
+async def test_an_awaitable_that_somebody_wrote_by_hand_ends_the_chain() -> None:
+    async def waiting() -> None:
+        await ByHand()
+
+    task = asyncio.create_task(waiting())
+    await asyncio.sleep(0)
+    assert [*map(code_of, awaited_by(task))] == [waiting.__code__, None]
+    task.cancel()
+    await asyncio.wait({task})
+
+
+class Answering:
+    """Something that has an answer to everything, or to nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise KeyError(name)
+
+
+@pytest.mark.parametrize("argument", [MagicMock(), Answering()], ids=["a mock", "one that raises"])
+async def test_a_task_that_has_not_begun_awaits_nothing(argument: object) -> None:
+    async def given(_argument: object) -> None:
+        pass
+
+    task = asyncio.create_task(given(argument))
+    assert [*awaited_by(task)] == []
+    await task
+
+
+async def test_what_a_task_that_has_not_begun_is_given_is_not_found() -> None:
+    numbers = outer_generator()
+
+    async def read() -> None:
+        async for _ in numbers:
+            pass
+
+    reading = asyncio.create_task(read())
+    for _ in range(2):
+        await asyncio.sleep(0)
+
+    async def given(_numbers: object) -> None:
+        pass
+
+    task = asyncio.create_task(given(numbers))
+    assert [*awaited_by(task)] == []
+    reading.cancel()
+    await asyncio.wait({task, reading})
+
+
+async def test_what_is_sent_to_a_generator_is_not_awaited() -> None:
+    sent = bottom()
+
+    async def sending() -> None:
+        made: AsyncGenerator[int, Any] = generator()
+        await anext(made)
+        await made.asend(sent)
+
+    task = asyncio.create_task(sending())
+    await asyncio.sleep(0)
+    assert sent not in [*awaited_by(task)]
+    assert bottom.__code__ in map(code_of, awaited_by(task))
+    sent.close()
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_the_types_of_what_stands_between_leave_nothing_to_the_loop() -> None:
+    finalized: list[object] = []
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(finalizer=finalized.append)
+    try:
+        assert {kind.__name__ for kind in _types_between()} == {
+            "anext_awaitable",
+            "async_generator_asend",
+            "async_generator_athrow",
+            "coroutine_wrapper",
+        }
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+    assert finalized == []

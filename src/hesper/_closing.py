@@ -2,6 +2,8 @@
 
 * Who waits says so nowhere. Once the turn has come, the tasks of the loop are looked at: one that
   waits in a method marked `interruptible` is cancelled, and the method takes the cancellation back.
+* One that others have cancelled since it began to wait is left to them. A websocket does not know
+  when that was, which would take longer than a message: it is left alone for some seconds.
 * It reaches nothing but the waiting: what has been received is not lost, and what is closed is
   closed in the task that ran it.
 * Of waits within each other the innermost is ended, and what waits around it a moment later.
@@ -12,25 +14,39 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator
+import logging
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+)
 from types import CodeType, FunctionType
-from typing import Any, Final, Protocol, TypeVar, cast
-from weakref import ref
+from typing import Any, Final, ParamSpec, Protocol, TypeVar, cast
+from weakref import WeakKeyDictionary, WeakMethod, WeakSet, ref
 
-from hesper._awaited import awaited_by, code_of, frame_of
+from hesper._awaited import awaited_by, code_of
 from hesper._types import LIFESPAN_KEY, Scope
 
+P = ParamSpec("P")
 T = TypeVar("T")
 U = TypeVar("U")
 MethodT = TypeVar("MethodT", bound=Callable[..., Any])
 
+logger: Final = logging.getLogger("hesper")
+
 _END: Final = object()
 
 _AGAIN: Final = 0.01
-"""Seconds to the second look at who waits; each further one is twice as far away."""
+"""Seconds to the third look at who waits; each further one is about twice as far away."""
 
 _SELDOM: Final = 1.0
 """Seconds between two looks at most."""
+
+_PATIENCE: Final = 12
+"""Looks, in about five seconds, at one that others may be ending before that is held to be over."""
 
 _INTERRUPTIBLE: Final[set[CodeType]] = set()
 _UNDISTURBED: Final[set[CodeType]] = set()
@@ -44,12 +60,18 @@ class Listener(Protocol):
         ...
 
 
-class Waiter(Protocol):
+class Waiter:
     """What waits in methods that are marked `interruptible`."""
+
+    __slots__ = ()
 
     def waits_for(self, closing: Closing) -> bool:
         """Tell whether a turn ends what such a method awaits now."""
-        ...
+        raise NotImplementedError
+
+    def cancelled_before(self, task: asyncio.Task[Any]) -> int | None:
+        """Return how often a task had been cancelled when it began to wait; None if not known."""
+        return None
 
 
 def interruptible(method: MethodT) -> MethodT:
@@ -81,7 +103,8 @@ class Closing:
         # PERF: each websocket is told, and a `WeakSet` takes several times longer for that.
         # Listeners hold this object, so that none is left once this is dropped.
         self._listeners: dict[ref[Listener], None] = {}
-        self._interrupted: dict[asyncio.Task[Any], tuple[Waiter, int]] = {}
+        self._interrupted: WeakKeyDictionary[asyncio.Task[Any], tuple[Waiter, int]]
+        self._interrupted = WeakKeyDictionary()
 
     def is_set(self) -> bool:
         """Whether the lifespan is closing, or closed."""
@@ -115,48 +138,67 @@ class Closing:
         loop.call_soon(self._look_at_all, loop)
 
     def _look_at_all(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._look(loop, dict.fromkeys(asyncio.all_tasks(loop), 0), _AGAIN)
+        self._look(asyncio.all_tasks(loop), 0)
 
-    def _look(
-        self, loop: asyncio.AbstractEventLoop, tasks: dict[asyncio.Task[Any], int], pause: float
-    ) -> None:
-        """End what tasks wait for, if they have been cancelled no more often than it says there."""
-        again: dict[asyncio.Task[Any], int] = {}
-        for task, earlier in tasks.items():
-            waiter, inside = self._wait_in(task)
-            interrupted, _ = self._interrupted.get(task, (None, 0))
-            if interrupted is not None and interrupted is not waiter:
-                del self._interrupted[task]  # what it waited for has ended in spite of it
-                task.uncancel()
-            if waiter is None:
-                continue
-            if interrupted is waiter:
-                again[task] = earlier
-                continue
-            again[task] = times = task.cancelling()
-            # One that others cancel is given its clean-up, and then looked at again: it may have
-            # been cancelled long ago, by a library that never takes that back.
-            if times == earlier and not (times and any(map(_is_being_cancelled, inside))):
-                self._interrupted[task] = waiter, times
-                task.cancel()
+    def _look(self, tasks: Iterable[asyncio.Task[Any]], earlier: int) -> None:
+        """End what tasks wait for; look again later, for the *earlier*th time, at those that do."""
+        again: WeakSet[asyncio.Task[Any]] = WeakSet()
+        for task in tasks:
+            try:
+                if self._waits_still(task, is_patient=earlier < _PATIENCE):
+                    again.add(task)
+            except Exception:  # a task of another library may be like no other
+                logger.exception("cannot tell what %r waits for", task)
         if again:
-            loop.call_later(pause, self._look, loop, again, min(2 * pause, _SELDOM))
+            # At once at first, as what was interrupted may have ended in spite of it.
+            pause = min(_AGAIN * (2 ** min(earlier, _PATIENCE) - 1), _SELDOM)
+            loop = asyncio.get_running_loop()
+            look: WeakMethod[Callable[[WeakSet[asyncio.Task[Any]], int], None]]
+            look = WeakMethod(self._look)
+            loop.call_later(pause, lambda: call_weakly(look, again, earlier + 1))
 
-    def _wait_in(self, task: asyncio.Task[Any]) -> tuple[Waiter | None, list[object]]:
-        """Return whose wait is to end, the innermost in a task, and what is awaited inside it."""
-        waiter: Waiter | None = None
+    def _waits_still(self, task: asyncio.Task[Any], *, is_patient: bool) -> bool:
+        """End what a task waits for, if nobody else does; tell whether to look at it again."""
+        waiters, inside = self._waits_in(task)
+        interrupted, _ = self._interrupted.get(task, (None, 0))
+        if interrupted is not None:
+            if interrupted in waiters:
+                return True
+            del self._interrupted[task]  # what it waited for has ended in spite of it
+            task.uncancel()
+        waiter = waiters[-1] if waiters else None
+        if waiter is None:
+            return False
+        # One that others have cancelled since it began to wait is given its clean-up.
+        times, before = task.cancelling(), waiter.cancelled_before(task)
+        if before is None:
+            # Or long ago, by a library that never takes that back.
+            is_left = times > 0 and (is_patient or any(map(_is_being_cancelled, inside)))
+        else:
+            is_left = times > before
+        if not is_left:
+            self._interrupted[task] = waiter, times
+            task.cancel()
+        return True
+
+    def _waits_in(self, task: asyncio.Task[Any]) -> tuple[list[Waiter | None], list[object]]:
+        """Return whose waits are to end in a task, and what is awaited inside the innermost.
+
+        They come outermost first, and None for one that is not to be disturbed.
+        """
+        waiters: list[Waiter | None] = []
         inside: list[object] = []
         for awaited in awaited_by(task):
+            inside.append(awaited)
             code = code_of(awaited)
             if code in _UNDISTURBED:
-                waiter = None
-            elif code in _INTERRUPTIBLE and (frame := frame_of(awaited)) is not None:
-                candidate: Waiter = frame.f_locals["self"]
-                if candidate.waits_for(self):
-                    waiter, inside = candidate, []
-                    continue
-            inside.append(awaited)
-        return waiter, inside
+                waiters.append(None)
+            elif code in _INTERRUPTIBLE:
+                waiter = _waiter_of(awaited)
+                if waiter is not None and waiter.waits_for(self):
+                    waiters.append(waiter)
+                    inside = []
+        return waiters, inside
 
     def release(self, waiter: Waiter) -> bool:
         """Take back what ended the wait of *waiter* in this task, now that it has ended.
@@ -182,6 +224,15 @@ NEVER: Final = Closing()
 """The turn of no lifespan."""
 
 
+def call_weakly(
+    reference: WeakMethod[Callable[P, None]], *args: P.args, **kwargs: P.kwargs
+) -> None:
+    """Call a method, if its object is still there."""
+    method = reference()
+    if method is not None:
+        method(*args, **kwargs)
+
+
 def closing_of(scope: Scope) -> Closing:
     """Return the turn of the lifespan that a connection belongs to; `NEVER` if to none."""
     lifespan: Any = (scope.get("state") or {}).get(LIFESPAN_KEY)
@@ -189,7 +240,7 @@ def closing_of(scope: Scope) -> Closing:
     return closing
 
 
-class Interruption:
+class Interruption(Waiter):
     """Ends what tasks wait for through it, once its lifespan turns to closing.
 
     Lives as long as whoever waits through it holds it.
@@ -198,14 +249,19 @@ class Interruption:
         closing: The turn of the lifespan.
     """
 
-    __slots__ = ("_closing",)
+    __slots__ = ("_closing", "_earlier")
 
     def __init__(self, closing: Closing) -> None:
         self._closing = closing
+        self._earlier = 0
 
     def waits_for(self, closing: Closing) -> bool:
         """Tell whether it is this turn that ends the wait."""
         return closing is self._closing
+
+    def cancelled_before(self, task: asyncio.Task[Any]) -> int | None:
+        """Return how often the task that waits had been cancelled when it began to."""
+        return self._earlier
 
     @interruptible
     async def wait(self, call: Callable[[], Awaitable[T]], otherwise: U) -> T | U:
@@ -220,6 +276,8 @@ class Interruption:
         """
         if self._closing.has_come:
             return otherwise
+        task = asyncio.current_task()
+        self._earlier = 0 if task is None else task.cancelling()
         try:
             return await call()
         except BaseException as error:
@@ -230,10 +288,18 @@ class Interruption:
             self._closing.release(self)
 
 
+def _waiter_of(awaited: object) -> Waiter | None:
+    """Return the first argument of a method that is marked `interruptible`."""
+    # The collector names what a frame holds in its order. `f_locals` would keep all of that.
+    held = gc.get_referents(awaited)
+    return next((one for one in held if issubclass(type(one), Waiter)), None)
+
+
 def _is_being_cancelled(awaited: object) -> bool:
     """Tell whether a coroutine or generator handles a cancellation, such as in a `finally`."""
     # No attribute tells that, but the collector is told of an exception that is being handled.
-    return any(isinstance(held, asyncio.CancelledError) for held in gc.get_referents(awaited))
+    held = map(type, gc.get_referents(awaited))
+    return any(issubclass(kind, asyncio.CancelledError) for kind in held)
 
 
 async def next_of(iterator: Any, end: object) -> Any:

@@ -129,6 +129,25 @@ async def test_a_handler_that_does_not_end_is_cancelled_at_the_deadline(
     assert "the time to drain is over; cancelled: GET /held" in caplog.text
 
 
+class Strange(asyncio.Task[None]):
+    """A task that tells nobody what it runs."""
+
+    def get_coro(self) -> Any:
+        raise LookupError
+
+
+async def test_a_task_that_cannot_be_looked_at_keeps_no_other_from_its_end() -> None:
+    held = Held()
+    strange = Strange(asyncio.sleep(3600))
+    async with held.app.lifespan() as lifespan, Exchange(lifespan, "/held") as exchange:
+        await held.began.wait()
+        lifespan.begin_closing(within=0)
+        await asyncio.wait({exchange.task})
+        assert exchange.task.cancelled()
+    strange.cancel()
+    await asyncio.wait({strange})
+
+
 async def test_the_deadline_counts_from_the_turn_and_not_from_the_stop() -> None:
     held = Held()
     loop = asyncio.get_running_loop()

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, suppress
+from weakref import ref
 
 import pytest
 
@@ -448,3 +449,68 @@ async def test_a_stream_ends_at_once_although_a_cancellation_was_swallowed_befor
         assert b"two" in await exchange.body()
         lifespan.begin_closing()
         assert await exchange.rest() == [LAST]
+
+
+async def test_a_clean_up_after_the_cancellation_was_caught_is_not_cut_short() -> None:
+    journal = Journal()
+    go_on = asyncio.Event()
+
+    async def chunks() -> AsyncIterator[str]:
+        with suppress(asyncio.CancelledError):
+            yield "one"
+            await forever()
+        await go_on.wait()
+        journal.append("flushed")
+
+    async def pump(lifespan: Lifespan) -> None:
+        async for _ in lifespan.until_closing(chunks()):
+            pass
+
+    async with streaming(chunks).lifespan() as lifespan, Exchange(lifespan, "/") as exchange:
+        pumping = asyncio.create_task(pump(lifespan))
+        assert b"one" in await exchange.body()
+        await asyncio.sleep(0)
+        for task in (pumping, exchange.task):
+            task.cancel()
+        await asyncio.sleep(0)
+        lifespan.begin_closing()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert journal == []
+        go_on.set()
+        await asyncio.wait({pumping, exchange.task})
+    assert journal == ["flushed", "flushed"]
+
+
+class Chunk(bytearray):
+    """A chunk that can be referred to weakly."""
+
+
+async def test_a_turn_of_another_lifespan_keeps_no_chunk() -> None:
+    made: list[ref[Chunk]] = []
+
+    async def chunks() -> AsyncIterator[Chunk | str]:
+        first = Chunk(b"one")
+        made.append(ref(first))
+        yield first
+        del first
+        yield "two"
+        await forever()
+
+    app = streaming(chunks)
+    async with (
+        app.lifespan() as lifespan,
+        app.lifespan() as other,
+        Exchange(lifespan, "/", ahead=1) as exchange,
+    ):
+        for _ in range(5):  # the first chunk waits behind the header, which nobody has read
+            await asyncio.sleep(0)
+        assert made[0]() is not None
+        other.begin_closing()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        for expected in (b"one", b"two"):
+            assert await exchange.body() == expected
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert made[0]() is None

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import suppress
 from types import coroutine
 from typing import Any
+from unittest.mock import MagicMock
 
 import anyio
 import pytest
@@ -56,6 +57,10 @@ async def until(condition: Callable[[], bool]) -> None:
     """Let others run until the condition holds, which no event could tell."""
     while not condition():  # noqa: ASYNC110
         await asyncio.sleep(0)
+
+
+async def in_itself(socket: WebSocket) -> None:
+    await socket.receive_text()
 
 
 async def in_a_task(socket: WebSocket) -> None:
@@ -333,6 +338,41 @@ async def test_the_clean_up_of_one_that_others_cancel_is_not_cut_short() -> None
     assert journal == ["cleaned up"]
 
 
+@pytest.mark.usefixtures("looks_soon")
+@pytest.mark.parametrize("wait", [in_itself, in_a_task], ids=lambda wait: wait.__name__)
+async def test_a_clean_up_after_the_cancellation_was_caught_is_not_cut_short(
+    wait: Handler,
+) -> None:
+    journal = Journal()
+    go_on = asyncio.Event()
+
+    def cleaning(receive: Receive) -> Receive:
+        async def receive_message() -> Message:
+            with suppress(asyncio.CancelledError):
+                return await receive()
+            await go_on.wait()
+            journal.append("cleaned up")
+            raise asyncio.CancelledError
+
+        return receive_message
+
+    app = talking(wait, receiving(cleaning))
+    async with app.lifespan() as lifespan, Exchange(lifespan, "/", "websocket") as exchange:
+        await exchange.message("websocket.accept")
+        for _ in range(2):
+            await asyncio.sleep(0)
+        exchange.task.cancel()
+        await asyncio.sleep(0)
+        lifespan.begin_closing()
+        assert await exchange.sent.get() == CLOSED
+        for _ in range(5):
+            await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.wait({exchange.task})
+        assert exchange.task.cancelled()
+    assert journal == ["cleaned up"]
+
+
 async def test_a_cancellation_by_others_besides_is_passed_on() -> None:
     app = talking(lambda socket: socket.receive_text())
     async with app.lifespan() as lifespan, Exchange(lifespan, "/", "websocket") as exchange:
@@ -363,24 +403,45 @@ async def test_one_that_was_cancelled_long_ago_is_told() -> None:
         assert exchange.task.cancelling() == 1
 
 
-@pytest.mark.usefixtures("looks_soon")
+def stubborn(receive: Receive) -> Receive:
+    async def receive_message() -> Message:
+        try:
+            return await receive()
+        except asyncio.CancelledError:
+            return {"type": "websocket.receive", "text": "in spite of it"}
+
+    return receive_message
+
+
 async def test_an_interruption_that_middleware_swallows_is_taken_back() -> None:
-    def stubborn(receive: Receive) -> Receive:
-        async def receive_message() -> Message:
-            try:
-                return await receive()
-            except asyncio.CancelledError:
-                return {"type": "websocket.receive", "text": "in spite of it"}
+    cancelling: list[int] = []
 
-        return receive_message
+    async def handle(socket: WebSocket) -> None:
+        assert await socket.receive_text() == "in spite of it"
+        task = asyncio.current_task()
+        assert task is not None
+        cancelling.append(task.cancelling())
 
+    app = talking(handle, receiving(stubborn))
+    async with app.lifespan() as lifespan, Exchange(lifespan, "/", "websocket") as exchange:
+        await exchange.message("websocket.accept")
+        await asyncio.sleep(0)
+        lifespan.begin_closing()
+        assert await exchange.rest() == [CLOSED]
+    assert cancelling == [0]
+
+
+async def test_one_that_an_iteration_swallows_is_taken_back_a_moment_later() -> None:
     texts: list[str] = []
 
     async def handle(socket: WebSocket) -> None:
-        texts.append(await socket.receive_text())
-        task = asyncio.current_task()
-        assert task is not None
-        await until(lambda: task.cancelling() == 0)
+        async for text in socket.iter_text():
+            texts.append(text)
+            task = asyncio.current_task()
+            assert task is not None
+            for _ in range(2):
+                await asyncio.sleep(0)
+            assert task.cancelling() == 0
 
     app = talking(handle, receiving(stubborn))
     async with app.lifespan() as lifespan, Exchange(lifespan, "/", "websocket") as exchange:
@@ -389,6 +450,34 @@ async def test_an_interruption_that_middleware_swallows_is_taken_back() -> None:
         lifespan.begin_closing()
         assert await exchange.rest() == [CLOSED]
     assert texts == ["in spite of it"]
+
+
+async def test_an_interruption_that_middleware_tells_in_its_own_way_is_taken_back() -> None:
+    def telling(receive: Receive) -> Receive:
+        async def receive_message() -> Message:
+            try:
+                return await receive()
+            except asyncio.CancelledError:
+                raise WebSocketDisconnect("going", code=1001) from None
+
+        return receive_message
+
+    cancelling: list[int] = []
+
+    async def handle(socket: WebSocket) -> None:
+        async for _ in socket.iter_text():
+            raise AssertionError
+        task = asyncio.current_task()
+        assert task is not None
+        cancelling.append(task.cancelling())
+
+    app = talking(handle, receiving(telling))
+    async with app.lifespan() as lifespan, Exchange(lifespan, "/", "websocket") as exchange:
+        await exchange.message("websocket.accept")
+        await asyncio.sleep(0)
+        lifespan.begin_closing()
+        assert await exchange.rest() == [CLOSED]
+    assert cancelling == [0]
 
 
 async def test_what_an_interrupted_receive_raises_comes_out() -> None:
@@ -444,6 +533,112 @@ async def test_one_that_waits_for_its_own_closing_is_not_interrupted_again() -> 
         assert await exchange.sent.get() == CLOSED
         await exchange.task
     assert codes == [1012]
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        lambda socket: asyncio.create_task(socket.receive_text()),
+        lambda socket: asyncio.wait_for(socket.receive_text(), 3600),
+    ],
+    ids=["a task", "wait_for"],
+)
+async def test_one_that_begins_to_wait_at_the_turn_is_told(later: Handler) -> None:
+    codes: list[int] = []
+
+    async def handle(socket: WebSocket) -> None:
+        lifespan.begin_closing()
+        try:
+            await later(socket)
+        except WebSocketDisconnect as gone:
+            codes.append(gone.code)
+
+    lifespan: Lifespan
+    async with (
+        talking(handle).lifespan() as lifespan,
+        Exchange(lifespan, "/", "websocket") as exchange,
+    ):
+        await exchange.message("websocket.accept")
+        assert await exchange.rest() == [CLOSED]
+    assert codes == [1012]
+
+
+class Row:
+    """Something whose attributes are those of its data."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise KeyError(name)
+
+
+@pytest.mark.parametrize("given", [MagicMock(), Row()], ids=["a mock", "a row"])
+async def test_what_a_task_that_has_not_begun_is_given_keeps_nobody_from_being_told(
+    given: object,
+) -> None:
+    begun: list[object] = []
+
+    async def job(thing: object) -> None:
+        begun.append(thing)
+
+    app = talking(lambda socket: socket.receive_text())
+    async with app.lifespan() as lifespan, Exchange(lifespan, "/", "websocket") as exchange:
+        await exchange.message("websocket.accept")
+        await asyncio.sleep(0)
+        lifespan.begin_closing()
+        task = asyncio.create_task(job(given))
+        assert await exchange.rest() == [CLOSED]
+        await task
+    assert begun == [given]
+
+
+async def test_a_task_that_is_given_what_another_awaits_is_not_ended() -> None:
+    journal = Journal()
+
+    async def handle(socket: WebSocket) -> None:
+        texts = socket.iter_text()
+
+        async def read() -> None:
+            async for _ in texts:
+                raise AssertionError
+
+        async def report(_texts: object) -> None:
+            journal.append("reported")
+
+        reading = asyncio.create_task(read())
+        await asyncio.sleep(0)
+        lifespan.begin_closing()
+        await asyncio.create_task(report(texts))
+        await reading
+
+    lifespan: Lifespan
+    async with (
+        talking(handle).lifespan() as lifespan,
+        Exchange(lifespan, "/", "websocket") as exchange,
+    ):
+        await exchange.message("websocket.accept")
+        assert await exchange.rest() == [CLOSED]
+    assert journal == ["reported"]
+
+
+class Strange(asyncio.Task[None]):
+    """A task that tells nobody what it runs."""
+
+    def get_coro(self) -> Any:
+        raise RefusalError
+
+
+async def test_a_task_that_cannot_be_looked_at_keeps_nobody_from_being_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = talking(lambda socket: socket.receive_text())
+    strange = Strange(forever())
+    async with app.lifespan() as lifespan, Exchange(lifespan, "/", "websocket") as exchange:
+        await exchange.message("websocket.accept")
+        await asyncio.sleep(0)
+        lifespan.begin_closing()
+        assert await exchange.rest() == [CLOSED]
+    strange.cancel()
+    await asyncio.wait({strange})
+    assert "cannot tell what" in caplog.text
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks are eager from Python 3.12 on")

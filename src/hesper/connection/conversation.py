@@ -16,7 +16,7 @@ import logging
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Final, Literal, TypeAlias, overload
 
-from hesper._closing import NEVER, Closing, interruptible, undisturbed
+from hesper._closing import NEVER, Closing, Waiter, interruptible, undisturbed
 from hesper._types import Message, Receive, Send
 from hesper.exceptions import WebSocketDisconnect, WebSocketException
 
@@ -59,7 +59,7 @@ _ADVICE: Final[Mapping[ConnectionState, str]] = {
 }
 
 
-class Conversation:
+class Conversation(Waiter):
     """What a websocket has said and heard so far; it lives as long as the websocket.
 
     Args:
@@ -125,12 +125,15 @@ class Conversation:
         if self._closing.has_come and self.state == "receive":
             return await self._closed_here()
         receive = self._receive  # PERF: CPython would search the class for what is called
+        closing = self._closing
         try:
             message = await receive()
         except BaseException as error:
-            if not self._closing.ends(self, error):
+            if not closing.ends(self, error):
                 raise
             return await self._closed_here()
+        if closing.has_come:
+            closing.release(self)
         if message["type"] != "websocket.receive":
             self._moved(message)
         return message
@@ -170,7 +173,6 @@ class Conversation:
         if data is not None:
             return data
         if message["type"] == "websocket.disconnect":
-            self._moved(message)
             raise self._ended("receive data from")
         raise WebSocketException(f"Expected a {mode} frame", code=_CANNOT_ACCEPT)
 
@@ -188,7 +190,8 @@ class Conversation:
         key = _KEYS[mode]
         # PERF: while it is open, what `receive` does is done here, without its coroutine. A turn
         # that comes meanwhile moves it on, or finds it waiting.
-        receive = self.receive if self._closing.has_come else self._receive
+        closing = self._closing
+        receive = self.receive if closing.has_come else self._receive
         while True:
             try:
                 if self.send_open is None:  # nor will it ever be again
@@ -205,11 +208,14 @@ class Conversation:
                         return
                     data = self.data_of(message, mode)
             except WebSocketDisconnect:
+                closing.release(self)
                 return
             except BaseException as error:
-                if not self._closing.ends(self, error):
+                if not closing.ends(self, error):
                     raise
                 continue  # and be told
+            # PERF: an interruption that middleware swallowed is taken back by the next look, as
+            # asking for one would cost each message.
             yield data
 
     async def send(self, message: Message) -> None:

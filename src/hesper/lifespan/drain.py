@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 from weakref import WeakMethod, WeakSet
 
 from hesper._awaited import awaited_by, frame_of
-from hesper._closing import Closing
+from hesper._closing import Closing, call_weakly
 from hesper._types import Scope
 from hesper.lifespan.tasks import Tasks
 
@@ -86,15 +85,17 @@ class Drain:
 
     def _end_all(self) -> None:
         """Cancel what goes on, once each; again and again, as connections may still arrive."""
-        stuck = [task for task in self._connection_tasks() if task not in self._cut]
-        for task in stuck:
-            self._cut.add(task)
-            task.cancel()
-        names = [_described(scope) for scope in self._in_flight.values()] if stuck else []
-        names += [f"the task {task.get_name()!r}" for task in self._tasks.end()]
-        if names:
-            logger.warning("the time to drain is over; cancelled: %s", ", ".join(names))
-        self._arm(self._loop.time() + LAST_WORDS)
+        try:
+            stuck = [task for task in self._connection_tasks() if task not in self._cut]
+            for task in stuck:
+                self._cut.add(task)
+                task.cancel()
+            names = [_described(scope) for scope in self._in_flight.values()] if stuck else []
+            names += [f"the task {task.get_name()!r}" for task in self._tasks.end()]
+            if names:
+                logger.warning("the time to drain is over; cancelled: %s", ", ".join(names))
+        finally:
+            self._arm(self._loop.time() + LAST_WORDS)
 
     async def rest(self, *, tasks_too: bool) -> None:
         """Wait until nothing goes on, or until it has been cancelled and does not end.
@@ -139,11 +140,15 @@ class Drain:
 
         PERF: connections write down no task; here, where it is needed, all tasks are looked at.
         """
-        return [
-            task
-            for task in asyncio.all_tasks(self._loop)
-            if any(map(self._serves, filter(None, map(frame_of, awaited_by(task)))))
-        ]
+        return [*filter(self._is_of_a_connection, asyncio.all_tasks(self._loop))]
+
+    def _is_of_a_connection(self, task: asyncio.Task[Any]) -> bool:
+        """Tell whether one of the connections runs in a task."""
+        try:
+            return any(map(self._serves, filter(None, map(frame_of, awaited_by(task)))))
+        except Exception:  # a task of another library may be like no other
+            logger.exception("cannot tell what %r waits for", task)
+            return False
 
     def _serves(self, frame: FrameType) -> bool:
         """Whether a frame is that of the app's `__call__`, serving one of the connections."""
@@ -159,13 +164,6 @@ class Drain:
                 return True
             frame = frame.f_back
         return False
-
-
-def call_weakly(reference: WeakMethod[Callable[[], None]]) -> None:
-    """Call a method, if its object is still there."""
-    method = reference()
-    if method is not None:
-        method()
 
 
 def _described(scope: Scope) -> str:

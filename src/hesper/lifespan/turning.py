@@ -10,9 +10,9 @@ from typing import Self, TypeVar
 from weakref import WeakMethod
 
 import hesper._late as late
-from hesper._closing import Closing, until_closing
+from hesper._closing import Closing, call_weakly, until_closing
 from hesper._types import LIFESPAN_KEY, Scope
-from hesper.lifespan.drain import Drain, call_weakly
+from hesper.lifespan.drain import Drain
 from hesper.lifespan.phase import Phase
 from hesper.lifespan.tasks import Tasks
 

@@ -14,11 +14,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
     Callable,
+    Coroutine,
     Iterable,
     Iterator,
     Mapping,
@@ -27,7 +29,7 @@ from collections.abc import (
 from types import AsyncGeneratorType
 from typing import Any, ClassVar, Final, TypeAlias
 
-from hesper._closing import NEVER, Closing, closing_of, interruptible, next_of
+from hesper._closing import NEVER, Closing, Waiter, closing_of, interruptible, next_of
 from hesper._types import RawHeaders, Receive, Scope, Send
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
 from hesper.concurrency import ended_by, in_thread
@@ -170,7 +172,7 @@ class Stream(Response[StreamSource]):
         )
 
 
-class PreparedStream(Prepared):
+class PreparedStream(Prepared, Waiter):
     """A stream that is ready to be sent; it lives until it is sent.
 
     Args:
@@ -179,7 +181,7 @@ class PreparedStream(Prepared):
         stream: Makes the chunks, and tells whether a turn to closing ends it.
     """
 
-    __slots__ = ("_chunks", "_closing", "_stream")
+    __slots__ = ("_cancelling", "_chunks", "_closing", "_earlier", "_stream")
 
     notes_start: ClassVar[bool] = True
     streaming: bool = True
@@ -192,6 +194,8 @@ class PreparedStream(Prepared):
         self._stream = stream
         self._closing = NEVER
         self._chunks: AsyncGeneratorType[Any, None] | None = None
+        self._cancelling: Callable[[], int] | None = None
+        self._earlier = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response, until its iterator ends or the client goes.
@@ -222,8 +226,9 @@ class PreparedStream(Prepared):
             chunks = _chunks_of(source)
         self._chunks = chunks
         try:
-            await ended_by(self._send_all(chunks, send), _client_gone, scope, receive)
+            await ended_by(self._send_all(chunks, send), self._listen, scope, receive)
         finally:
+            self._cancelling = None  # an exception of the task may hold this: a cycle
             if chunks.ag_frame is not None:  # PERF: one that has reached its end is closed
                 await chunks.aclose()
             if chunks is not source:
@@ -239,6 +244,17 @@ class PreparedStream(Prepared):
             and chunks.ag_running
             and chunks.ag_code is not _from_thread.__code__
         )
+
+    def cancelled_before(self, task: asyncio.Task[Any]) -> int | None:
+        """Return how often the task had been cancelled when the chunk before had been sent."""
+        return self._earlier
+
+    def _listen(self, scope: Scope, receive: Receive) -> Coroutine[Any, Any, None]:
+        """Begin to listen to the client; called in the task, when it waits for the first time."""
+        if self._closing is not NEVER and (task := asyncio.current_task()) is not None:
+            self._cancelling = task.cancelling
+            self._earlier = task.cancelling()
+        return _client_gone(scope, receive)
 
     @interruptible
     async def _send_all(self, chunks: AsyncGeneratorType[Any, None], send: Send) -> None:
@@ -263,6 +279,8 @@ class PreparedStream(Prepared):
                         return
                     if closing.has_come:
                         break
+                    if self._cancelling is not None:  # PERF: not if it has never waited
+                        self._earlier = self._cancelling()
         except BaseException as error:
             if not closing.ends(self, error):
                 raise
