@@ -57,6 +57,14 @@ async def until(condition: Callable[[], bool]) -> None:
         await anyio.lowlevel.checkpoint()
 
 
+def demand_ended(before: set[threading.Thread]) -> None:
+    """Check that all threads end that have come since *before* was taken."""
+    left = set(threading.enumerate()) - before
+    for thread in left:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in left)
+
+
 class RefusalError(Exception):
     pass
 
@@ -258,8 +266,10 @@ def test_each_loop_has_a_limiter_which_goes_with_it() -> None:
     async def look() -> float:
         return thread_limiter().total_tokens
 
+    before = set(threading.enumerate())
     reference = asyncio.run(use())
     assert asyncio.run(look()) == 40
+    demand_ended(before)
     gc.collect()
     assert reference() is None
 
@@ -531,10 +541,7 @@ def test_hundreds_of_blocking_handlers_end_with_their_app() -> None:
         "served": 200,
         "exited": 200,
     }
-    left = set(threading.enumerate()) - before
-    for thread in left:
-        thread.join(10)  # they are told to end, and nothing waits for them
-    assert not any(thread.is_alive() for thread in left)
+    demand_ended(before)
 
 
 @only_asyncio

@@ -8,8 +8,9 @@ import gc
 import os
 import signal
 import threading
+import warnings
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeAlias
 
@@ -17,12 +18,13 @@ import anyio
 import anyio.from_thread
 import anyio.lowlevel
 import pytest
+import trio
 import uvloop
 
 from hesper import _threads
 from hesper._threads import Call, Worker, workers_of
 from hesper.concurrency import finish_in_thread, in_thread, thread_limiter
-from tests.test_concurrency import RefusalError, collector_off, until
+from tests.test_concurrency import RefusalError, collector_off, demand_ended, until
 
 Main: TypeAlias = Callable[[], Coroutine[Any, Any, Any]]
 Run: TypeAlias = Callable[[Main], Any]
@@ -95,14 +97,6 @@ def stay(monkeypatch: pytest.MonkeyPatch) -> None:
 def leave(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let workers end as soon as there is nothing to do."""
     monkeypatch.setattr(_threads, "_IDLE", 0.0)
-
-
-def demand_ended(before: set[threading.Thread]) -> None:
-    """Check that all threads end that have come since *before* was taken."""
-    left = set(threading.enumerate()) - before
-    for thread in left:
-        thread.join(10)
-    assert not any(thread.is_alive() for thread in left)
 
 
 async def identity() -> int:
@@ -204,7 +198,44 @@ def test_a_cancelled_caller_waits_and_passes_the_first_cancellation_on(run: Run)
     assert run(main) == [False, True, False, True]
 
 
-def test_a_call_whose_caller_is_cancelled_at_once_is_made_or_not_and_waited_for(run: Run) -> None:
+async def cancelled_by_itself(made: list[str]) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    await in_thread(made.append, "called")
+
+
+async def late_already(made: list[str]) -> None:
+    async with asyncio.timeout(0):
+        await in_thread(made.append, "called")
+
+
+async def cancelled_by_another(made: list[str]) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().call_soon(task.cancel)
+    await in_thread(made.append, "called")
+
+
+@pytest.mark.parametrize("caller", [cancelled_by_itself, late_already, cancelled_by_another])
+@pytest.mark.parametrize("has_worker", [False, True])
+def test_a_caller_whose_cancellation_is_due_has_nothing_called(
+    run: Run, caller: Callable[[list[str]], Coroutine[Any, Any, None]], has_worker: bool
+) -> None:
+    async def main() -> list[str]:
+        made: list[str] = []
+        if has_worker:
+            await in_thread(int)
+        for _ in range(10):
+            ended: object = (await asyncio.gather(caller(made), return_exceptions=True))[0]
+            assert isinstance(ended, (asyncio.CancelledError, TimeoutError))
+        await in_thread(int)
+        return made
+
+    assert run(main) == []
+
+
+def test_a_call_that_a_cancelled_caller_does_not_wait_for_is_never_made(run: Run) -> None:
     async def main() -> None:
         for steps in range(12):
             made: list[str] = []
@@ -213,9 +244,44 @@ def test_a_call_whose_caller_is_cancelled_at_once_is_made_or_not_and_waited_for(
                 await asyncio.sleep(0)
             begun.cancel()
             await asyncio.wait([begun])
-            known = made.copy()
+            known = made.copy()  # once it is handed over, it is the thread's or the caller's
+            assert steps > 1 or known == []
             await in_thread(int)
             assert made == known
+
+    run(main)
+
+
+@pytest.mark.parametrize("call", [in_thread, finish_in_thread])
+def test_a_function_that_fails_under_a_cancelled_caller_leaves_no_garbage(
+    run: Run, call: Callable[..., Awaitable[None]]
+) -> None:
+    class Witness:
+        pass
+
+    begun, go_on = threading.Event(), threading.Event()
+
+    def refuse(_held: Witness) -> None:
+        begun.set()
+        go_on.wait()
+        raise RefusalError
+
+    async def attempt() -> weakref.ref[Witness]:
+        witness = Witness()
+        task = asyncio.ensure_future(call(refuse, witness))
+        await until(begun.is_set)
+        task.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.wait([task])
+        assert task.cancelled() or isinstance(task.exception(), RefusalError)
+        return weakref.ref(witness)
+
+    async def main() -> None:
+        with collector_off():
+            reference = await attempt()
+            await in_thread(int)
+            await until(lambda: reference() is None)
 
     run(main)
 
@@ -502,6 +568,63 @@ def test_when_the_loop_has_ended_its_generators_calls_are_still_made(stay: None)
     demand_ended(before)
 
 
+def test_a_first_call_while_the_loop_ends_its_generators_is_made() -> None:
+    seen: list[str] = []
+    kept: list[Any] = []
+
+    async def generator() -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            seen.append(await in_thread(str, "called"))
+
+    async def main() -> None:
+        kept.append(generator())
+        await anext(kept[0])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        on_asyncio(main)
+    assert seen == ["called"]
+
+
+def test_a_loop_that_is_closed_runs_nothing_for_the_sake_of_its_workers() -> None:
+    ran: list[str] = []
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(in_thread(int))
+    loop.call_soon(ran.append, "called")
+    loop.close()
+    assert ran == []
+
+
+def test_an_interrupt_between_finding_a_worker_and_asking_it_leaves_no_thread() -> None:
+    before = set(threading.enumerate())
+
+    class Interrupted(list[Worker]):
+        def pop(self, *_index: Any) -> Worker:
+            super().pop()
+            raise KeyboardInterrupt
+
+    async def main() -> None:
+        workers_of(asyncio.get_running_loop()).idle = Interrupted()
+        await in_thread(int)
+        await in_thread(int)
+
+    with pytest.raises(KeyboardInterrupt):
+        on_asyncio(main)
+    demand_ended(before)
+
+
+@pytest.mark.parametrize("state", [object(), (None,)])
+def test_no_worker_is_asked_where_anyio_tells_of_scopes_in_another_way(state: object) -> None:
+    async def main() -> tuple[str, int]:
+        workers = workers_of(asyncio.get_running_loop())
+        workers._scopes = {asyncio.current_task(): state}
+        return await in_thread(str, "called"), len(workers.idle)
+
+    assert on_asyncio(main) == ("called", 0)
+
+
 def test_no_worker_is_asked_where_anyio_does_not_tell_who_is_in_a_scope() -> None:
     async def main() -> tuple[str, int]:
         return await in_thread(str, "called"), len(workers_of(asyncio.get_running_loop()).idle)
@@ -582,3 +705,25 @@ def test_a_task_that_has_left_its_scope_is_served_by_a_worker(stay: None) -> Non
         return [*counts, len(idle)]
 
     assert on_asyncio(main) == [0, 1]
+
+
+def test_on_trio_as_a_guest_of_asyncio_calls_are_made_by_trio() -> None:
+    async def guest() -> list[object]:
+        total = thread_limiter().total_tokens
+        return [await in_thread(str, "a"), await finish_in_thread(str, "b"), total]
+
+    async def host() -> list[object]:
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[Any] = loop.create_future()
+        trio.lowlevel.start_guest_run(
+            guest,
+            run_sync_soon_threadsafe=loop.call_soon_threadsafe,
+            done_callback=ended.set_result,
+        )
+        made: list[object] = (await ended).unwrap()
+        return [*made, await in_thread(str, "c"), thread_limiter().total_tokens]
+
+    async def default() -> float:
+        return trio.to_thread.current_default_thread_limiter().total_tokens
+
+    assert asyncio.run(host()) == ["a", "b", trio.run(default), "c", 40]

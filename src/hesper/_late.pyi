@@ -21,6 +21,10 @@ from hesper._plan.reverse import reverse_path as reverse_path
 from hesper._plan.transfer import idle as idle
 from hesper._plan.transfer import inbound as inbound
 from hesper._plan.transfer import outbound as outbound
+from hesper._threads import certain_call as certain_call
+from hesper._threads import counted_call as counted_call
+from hesper._threads import current_limiter as current_limiter
+from hesper._threads import import_anyio as import_anyio
 from hesper.config.app import AppConfig as AppConfig
 from hesper.config.app import CLIPlugin as CLIPlugin
 from hesper.config.app import OnAppInitHandler as OnAppInitHandler

@@ -37,7 +37,7 @@ class LoopContainer(Container):
         backend: Starts tasks and makes events.
     """
 
-    __slots__ = ("_claimed", "_reference", "anchor", "endings", "is_borrowed", "storage")
+    __slots__ = ("_claimed", "_reference", "anchor", "is_borrowed", "storage")
 
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend, Context(), "the loop")
@@ -47,8 +47,6 @@ class LoopContainer(Container):
         self._reference: weakref.ref[LoopContainer] = weakref.ref(self)
         self.anchor: AsyncGenerator[None, None] | None = None
         """What closes the container when the loop ends; kept here, as loops do not keep it."""
-        self.endings: list[Callable[[], object]] = []
-        """What is called, on asyncio, when the loop has ended: what nobody has to wait for."""
         self.is_borrowed = False
         """Whether the loop had values before its first lifespan: then the loop is not theirs."""
 
@@ -154,8 +152,6 @@ async def _anchor(
         # Told here, because the loop forgets what is no `Exception`.
         loop.call_exception_handler({"message": _FAILED, "exception": error})
     finally:
-        for end in container.endings:
-            end()
         delattr(loop, _ATTRIBUTE)
         delattr(loop, _CLOSE)
 

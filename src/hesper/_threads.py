@@ -1,12 +1,14 @@
-"""Threads that make calls for one loop, and what is known of a call: `Workers`, `Call`.
+"""Functions called in threads, and the threads that stay with a loop: `Call`, `Workers`.
 
 A worker is a thread of anyio's, so that what it calls may use `anyio.from_thread`. It stays with
 its loop while there is work, and for a moment longer: anyio's own way to hand over a single call
 takes three times as long as the hand-over itself.
 
 * A worker keeps nothing of a call that has ended.
-* No task stands for a worker, nothing waits for it, and it ends with its loop.
+* No task stands for a worker, nothing waits for it, and it ends a moment after its loop.
 * Whom a scope of anyio's may cancel, anyio serves: the thread must know the scope.
+* Whoever makes a call, the caller waits for its end, however often it is cancelled; one whose
+  cancellation is due already has nothing called.
 """
 
 from __future__ import annotations
@@ -19,20 +21,23 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from functools import cache
+from importlib import import_module
 from os import getpid
+from time import monotonic
 from typing import Any, Final, Generic, TypeVar, cast
 
-from hesper._loop import loop_container
+from hesper._container import raise_from_here
 
 T = TypeVar("T")
-
-_PENDING: Final = object()
 
 # On the loop itself: who waits for a thread refers to the loop, so that anything else would pin it.
 _WORKERS: Final = "__hesper_workers__"
 _THREADS: Final = 40
 _IDLE: Final = 0.5
 """How many seconds a worker waits for the next call; then the thread is anyio's again."""
+_SLICE: Final = 0.05
+"""After how many seconds a worker that waits looks whether its loop is closed."""
+_BACKEND: Final = "anyio._backends._asyncio"
 
 
 class Call(Generic[T]):
@@ -42,7 +47,7 @@ class Call(Generic[T]):
 
     def __init__(self, fn: Callable[[], T]) -> None:
         self._fn: Callable[[], T] | None = fn
-        self._value: Any = _PENDING
+        self._value: Any = None
         self._error: BaseException | None = None
         self.waiter: asyncio.Future[None] | None = None
         """What the caller waits for while a worker makes the call."""
@@ -53,7 +58,7 @@ class Call(Generic[T]):
         self.ended.acquire()
 
     def run(self) -> None:
-        """Call the function, unless the caller has given up."""
+        """Call the function, unless the caller has given up, or another thread has begun."""
         if not self.claimed.acquire(blocking=False):
             return
         # The thread may keep this object a moment longer than the caller; what it works on it
@@ -80,16 +85,21 @@ class Call(Generic[T]):
         if self.waiter is not None and not self.waiter.done():
             self.waiter.set_result(None)
 
-    def wait(self) -> None:
-        """Block until the thread has ended; any number may wait."""
+    def see_through(self) -> None:
+        """Call the function, or wait for the end of the thread that does; any number may wait."""
+        self.run()
         with self.ended:
             pass
+
+    def forget(self) -> None:
+        """Drop what the function did; this object may not keep an exception that holds it."""
+        self._value = self._error = None
 
     def result(self) -> T:
         """Return or raise what the function did, once."""
         error, self._error = self._error, None
         if error is None:
-            value, self._value = self._value, _PENDING
+            value, self._value = self._value, None
             return cast("T", value)
         try:
             if isinstance(error, StopIteration):
@@ -133,12 +143,7 @@ class Worker:
         self._work = call, context
         self._woken.release()
 
-    def end(self) -> None:
-        """End; to be called by who has taken it from the idle ones."""
-        self._woken.release()
-
     async def _get_thread(self) -> None:
-        self._workers.end_with_loop()
         anyio = import_anyio()
         # The thread has this cancelled, and goes on: nothing waits for it.
         await anyio.to_thread.run_sync(
@@ -165,14 +170,21 @@ class Worker:
     def _reside(self, loop: asyncio.AbstractEventLoop) -> None:
         """Make one call after the other, in the thread."""
         self._has_begun = True
-        with suppress(RuntimeError):  # the loop is closed
+        try:
             self._forget_starter(loop)
-            while self._work is not None:
+            is_at_work = True
+            while is_at_work:
                 wake = self._make_call()
                 self._workers.idle.append(self)
                 loop.call_soon_threadsafe(wake)
                 del wake
-                self._wait()
+                is_at_work = self._wait(loop)
+        except RuntimeError:
+            if not loop.is_closed():
+                raise
+        finally:  # whatever ends it: no call may wait for it, and it is in a cycle there
+            with suppress(ValueError):
+                self._workers.idle.remove(self)
 
     def _forget_starter(self, loop: asyncio.AbstractEventLoop) -> None:
         if (starter := self._starter) is not None:
@@ -184,67 +196,45 @@ class Worker:
         context.run(call.run)
         return call.wake
 
-    def _wait(self) -> None:
-        """Wait for a call; afterwards there is none if the worker is to end."""
-        if not self._woken.acquire(timeout=_IDLE):
-            try:
-                self._workers.idle.remove(self)
-            except ValueError:  # it has just been taken
-                self._woken.acquire()
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Wait for a call, and tell whether there is one; else the worker ends."""
+        end = monotonic() + _IDLE
+        while not self._woken.acquire(timeout=_SLICE):
+            if loop.is_closed():
+                return False
+            if monotonic() >= end:
+                with suppress(ValueError):  # it has just been taken, so that a call will come
+                    self._workers.idle.remove(self)
+                    return False
+        return True
 
 
 class Workers:
     """The workers of one loop, and what limits them; lives as long as the loop."""
 
-    __slots__ = ("_has_ended", "_process", "_scopes", "idle", "limiter")
+    __slots__ = ("_process", "_scopes", "idle", "limiter")
 
     def __init__(self) -> None:
-        anyio = import_anyio()
-        self.limiter: Any = anyio.CapacityLimiter(_THREADS)
+        self.limiter: Any = import_anyio().CapacityLimiter(_THREADS)
         """anyio's, of which each caller takes a place."""
         self.idle: list[Worker] = []
         """Those that wait for a call; the last one is used first."""
         self._process = getpid()
-        self._has_ended = False
-        # By task what scope it is in. anyio does not publish that; where it is missing, nobody is
-        # served.
-        self._scopes: Any = getattr(sys.modules["anyio._backends._asyncio"], "_task_states", None)
+        # By task what scope it is in, which anyio does not publish.
+        self._scopes: Any = getattr(sys.modules.get(_BACKEND), "_task_states", None)
 
-    def serve(self, task: asyncio.Task[Any] | None) -> bool:
+    def serve(self, task: asyncio.Task[Any]) -> bool:
         """Tell whether workers may make the calls of a task of the loop."""
-        if task is None or self._scopes is None or self._has_ended:
-            return False
-        state = self._scopes.get(task)
-        return state is None or state.cancel_scope is None
-
-    async def make(self, call: Call[Any], *, always: bool = False) -> BaseException | None:
-        """Have a worker make *call*, and wait until it has ended, through cancellations.
-
-        Args:
-            call: The call.
-            always: Whether it is made even if the caller is cancelled before it has begun.
-
-        Returns:
-            The first cancellation of the caller, which is to pass it on.
-        """
-        loop = asyncio.get_running_loop()
-        self._hand_over(call, _context())
-        cancelled: BaseException | None = None
         try:
-            while True:
-                call.waiter = loop.create_future()
-                try:
-                    await call.waiter
-                except asyncio.CancelledError as error:
-                    cancelled = cancelled or error
-                    if not always and call.claimed.acquire(blocking=False):
-                        return cancelled
-                if not call.ended.locked():
-                    return cancelled
-        finally:
-            del cancelled
+            state = self._scopes.get(task)
+            is_free = state is None or state.cancel_scope is None
+        except AttributeError:  # another anyio keeps them elsewhere: it makes all calls
+            return False
+        return is_free
 
-    def _hand_over(self, call: Call[Any], context: Context) -> None:
+    def hand_over(self, call: Call[Any]) -> None:
+        """Have a worker make *call*."""
+        context = _context()
         if self._process != getpid():  # a fork has no threads
             self._process = getpid()
             self.idle.clear()
@@ -254,18 +244,6 @@ class Workers:
             Worker(self, call, context).start()
         else:
             worker.take(call, context)
-
-    def end_with_loop(self) -> None:
-        """Have all end when the running loop does."""
-        container = loop_container()
-        if self._end not in container.endings:
-            container.endings.append(self._end)
-
-    def _end(self) -> None:
-        self._has_ended = True
-        with suppress(IndexError):
-            while True:
-                self.idle.pop().end()
 
 
 def workers_of(loop: asyncio.AbstractEventLoop) -> Workers:
@@ -277,17 +255,137 @@ def workers_of(loop: asyncio.AbstractEventLoop) -> Workers:
     return workers
 
 
-def serving_workers() -> Workers | None:
+class _Place:
+    """One of the threads that a limiter allows, while a call has it; lives as long as that.
+
+    PERF: anyio's own way has the loop go round once more even where a thread is free.
+
+    Args:
+        limiter: anyio's.
+    """
+
+    __slots__ = ("_limiter",)
+
+    def __init__(self, limiter: Any) -> None:
+        self._limiter = limiter
+
+    async def __aenter__(self) -> None:
+        try:
+            self._limiter.acquire_on_behalf_of_nowait(self)
+        except import_anyio().WouldBlock:
+            await self._limiter.acquire_on_behalf_of(self)
+
+    async def __aexit__(self, *_exception: object) -> None:
+        self._limiter.release_on_behalf_of(self)
+
+
+def current_limiter() -> Any:
+    """Return anyio's limiter of the calls on the running loop.
+
+    Raises:
+        RuntimeError: No loop is running.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        loop = None
+    if loop is None or _is_guest(loop):
+        return import_anyio().to_thread.current_default_thread_limiter()
+    return workers_of(loop).limiter
+
+
+async def counted_call(fn: Callable[[], T]) -> T:
+    """Call *fn* in one of the threads that the limiter allows; see `in_thread`."""
+    call = Call(fn)
+    workers = _serving_workers()
+    if workers is not None:
+        await asyncio.sleep(0)  # a cancellation that is due comes now, as it does with anyio
+    async with _Place(current_limiter() if workers is None else workers.limiter):
+        cancelled = await _see_through(call, workers)
+    try:
+        if cancelled is not None:
+            call.forget()
+            raise_from_here(cancelled)
+        return call.result()
+    finally:
+        del cancelled
+
+
+async def certain_call(fn: Callable[[], T]) -> T:
+    """Call *fn* in a thread even if the caller is cancelled before; see `finish_in_thread`."""
+    call = Call(fn)
+    cancelled = await _see_through(call, _serving_workers(), always=True)
+    try:
+        value = call.result()
+        raise_from_here(cancelled)
+        return value
+    finally:
+        del cancelled
+
+
+async def _see_through(
+    call: Call[Any], workers: Workers | None, *, always: bool = False
+) -> BaseException | None:
+    """Have a thread make *call*, and wait until it has ended, through asyncio's cancellations.
+
+    Args:
+        call: The call.
+        workers: Of whom one makes the call; None if anyio has to.
+        always: Whether it is made even if the caller is cancelled before it has begun.
+
+    Returns:
+        The first cancellation of the caller, which is to pass it on.
+    """
+    cancelled: BaseException | None = None
+    if workers is not None:
+        workers.hand_over(call)
+    try:
+        while True:
+            try:
+                if workers is not None:
+                    call.waiter = asyncio.get_running_loop().create_future()
+                    await call.waiter
+                else:
+                    await _by_anyio(call, shield=always or cancelled is not None)
+            except asyncio.CancelledError as error:
+                cancelled = cancelled or error
+                if not always and call.claimed.acquire(blocking=False):
+                    return cancelled
+            if not call.ended.locked():
+                return cancelled
+    finally:
+        del cancelled
+
+
+async def _by_anyio(call: Call[Any], *, shield: bool) -> None:
+    """Have anyio see a call through in a thread; no scope's cancellation ends what is shielded."""
+    anyio = import_anyio()
+    with anyio.CancelScope(shield=shield):
+        await anyio.to_thread.run_sync(call.see_through, limiter=anyio.CapacityLimiter(math.inf))
+
+
+def _serving_workers() -> Workers | None:
     """Return the workers for the calls of the running task; None if anyio has to make them.
 
-    That is so on trio, in a scope of anyio's, and where the loop has ended its generators.
+    That is so on trio, and in a scope of anyio's.
     """
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return None
+    task = asyncio.current_task(loop)
+    if task is None:  # on trio as a guest of that loop
+        return None
     workers = workers_of(loop)
-    return workers if workers.serve(asyncio.current_task(loop)) else None
+    return workers if workers.serve(task) else None
+
+
+def _is_guest(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether what runs is no task of *loop*, but trio's as a guest of it."""
+    trio: Any = sys.modules.get("trio")
+    if trio is None or asyncio.current_task(loop) is not None:
+        return False
+    return bool(trio.lowlevel.in_trio_run())
 
 
 def _context() -> Context:
@@ -302,7 +400,9 @@ def _context() -> Context:
 
 @cache
 def import_anyio() -> Any:
-    """Return anyio, which is slow to load and often not needed."""
+    """Return anyio with what a call needs, which is slow to load and often not needed."""
     import anyio.to_thread
 
+    with suppress(ImportError):  # else anyio finds it when a loop is running
+        import_module(_BACKEND)
     return anyio

@@ -5,22 +5,19 @@
 * An exception crosses the line as a value and leaves no reference cycle behind.
 * The threads that Hesper's callers wait for are counted apart from those of anyio's default, so
   that neither can use up the other's. What ends something is counted nowhere, and never waits.
-* The loop's own workers make the calls, and anyio those of whom they do not serve.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import math
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial, wraps
 from types import coroutine
 from typing import Any, ParamSpec, Protocol, TypeVar, TypeVarTuple, Unpack, overload
 
-from hesper._container import raise_from_here
-from hesper._threads import Call, import_anyio, serving_workers, workers_of
+import hesper._late as late
 
 __all__ = ["Limiter", "thread_limiter"]
 
@@ -55,46 +52,8 @@ def thread_limiter() -> Limiter:
     Raises:
         RuntimeError: No loop is running.
     """
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        limiter: Limiter = import_anyio().to_thread.current_default_thread_limiter()
-    else:
-        limiter = workers_of(loop).limiter
+    limiter: Limiter = late.current_limiter()
     return limiter
-
-
-class _Place:
-    """One of the threads that a limiter allows, while a call has it; lives as long as that.
-
-    PERF: anyio's own way has the loop go round once more even where a thread is free.
-
-    Args:
-        limiter: anyio's limiter of the loop.
-    """
-
-    __slots__ = ("_limiter",)
-
-    def __init__(self, limiter: Any) -> None:
-        self._limiter = limiter
-
-    async def __aenter__(self) -> None:
-        try:
-            self._limiter.acquire_on_behalf_of_nowait(self)
-        except import_anyio().WouldBlock:
-            await self._limiter.acquire_on_behalf_of(self)
-
-    async def __aexit__(self, *_exception: object) -> None:
-        self._limiter.release_on_behalf_of(self)
-
-
-def _place() -> Any:
-    """Return what counts the thread of one call."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return thread_limiter()
-    return _Place(workers_of(loop).limiter)
 
 
 async def in_thread(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -115,25 +74,7 @@ async def in_thread(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) ->
         RuntimeError: The function raised `StopIteration`, which no coroutine can (PEP 479).
         BaseException: Whatever else the function raises.
     """
-    call = Call(partial(fn, *args, **kwargs))
-    workers = serving_workers()
-    if workers is None:
-        await _by_anyio(call)
-    else:
-        async with _Place(workers.limiter):
-            raise_from_here(await workers.make(call))
-    return call.result()
-
-
-async def _by_anyio(call: Call[Any]) -> None:
-    """Have anyio make a call, and wait until it has ended."""
-    try:
-        await import_anyio().to_thread.run_sync(call.run, limiter=_place())
-    except BaseException:
-        # anyio shields the thread from its own cancellations only, not from asyncio's.
-        if not call.claimed.acquire(blocking=False):
-            await _outlast(call)
-        raise
+    return await late.counted_call(partial(fn, *args, **kwargs))
 
 
 async def finish_in_thread(fn: Callable[..., T], /, *args: Any) -> T:
@@ -152,52 +93,7 @@ async def finish_in_thread(fn: Callable[..., T], /, *args: Any) -> T:
     Raises:
         BaseException: Whatever the function raises.
     """
-    call = Call(partial(fn, *args))
-    workers = serving_workers()
-    cancelled: BaseException | None = None
-    try:
-        if workers is None:
-            cancelled = await _finish_by_anyio(call)
-        else:
-            cancelled = await workers.make(call, always=True)
-        value = call.result()
-        raise_from_here(cancelled)
-        return value
-    finally:
-        del cancelled
-
-
-async def _finish_by_anyio(call: Call[Any]) -> BaseException | None:
-    """Have anyio make a call that must be made, and return the caller's cancellation, if any."""
-    anyio = import_anyio()
-    cancelled: BaseException | None = None
-    try:
-        with anyio.CancelScope(shield=True):
-            while call.ended.locked():
-                try:
-                    await anyio.to_thread.run_sync(
-                        call.run, limiter=anyio.CapacityLimiter(math.inf)
-                    )
-                except asyncio.CancelledError as error:  # asyncio's, from which no scope shields
-                    cancelled = cancelled or error
-                    if not call.claimed.acquire(blocking=False):
-                        await _outlast(call)
-                    else:
-                        call.claimed.release()
-        return cancelled
-    finally:
-        del cancelled
-
-
-async def _outlast(call: Call[Any]) -> None:
-    """Wait for the end of a thread, through cancellations."""
-    anyio = import_anyio()
-    with anyio.CancelScope(shield=True):
-        while call.ended.locked():
-            try:
-                await anyio.to_thread.run_sync(call.wait, limiter=anyio.CapacityLimiter(math.inf))
-            except asyncio.CancelledError:
-                continue  # the caller passes on the first one
+    return await late.certain_call(partial(fn, *args))
 
 
 def is_async_callable(candidate: object) -> bool:

@@ -17,7 +17,7 @@ from hesper._place import Place, place_of
 from hesper._plan.annotations import declared_by, marks_of
 from hesper._plan.arguments import READ_FROM_REQUEST, Argument, Source
 from hesper._plan.graph import Step
-from hesper._plan.manner import Manner
+from hesper._plan.manner import IN_THREADS
 from hesper._plan.path import TYPES
 from hesper._plan.plan import Plan
 from hesper._signature import MISSING, described
@@ -47,7 +47,6 @@ Role: TypeAlias = Literal[
     "after_response",
     "exception_handler",
 ]
-_IN_THREAD: Final = frozenset({Manner.THREAD, Manner.GENERATOR, Manner.CONTEXT})
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True, eq=False)
@@ -238,7 +237,7 @@ def _call(plan: Plan, role: Role, step: Step, key: Any = None) -> RouteCall:
         arguments=tuple(_argument(plan, argument) for argument in step.arguments),
         key=key,
         lifetime=step.lifetime if role == "dependency" else None,
-        in_thread=step.manner in _IN_THREAD,
+        in_thread=step.manner in IN_THREADS,
         returns=_returns(step),
     )
 

@@ -70,7 +70,7 @@ def test_the_modules_that_are_loaded_are_few() -> None:
 
 
 LATER = """
-import asyncio, sys
+import asyncio, json, sys
 from hesper import Hesper, Request, WebSocket, asgi, get, websocket
 
 async def drive(app, type):
@@ -102,7 +102,7 @@ async def serve():
         before = set(sys.modules)
         sent = await drive(app, "{type}")
         assert sent[0].get("status", 200) == 200, sent
-    print(sorted(name for name in set(sys.modules) - before if name.startswith("hesper")))
+    print(json.dumps(sorted(set(sys.modules) - before)))
 
 asyncio.run(serve())
 """
@@ -134,10 +134,35 @@ KINDS = {
 }
 
 
+IN_THREADS = {
+    "handler": "@get('/')\ndef handle() -> str:\n    return ''",
+    "dependency": "def find() -> str:\n    return ''\n@get('/', dependencies={'found': find})\n"
+    "async def handle(found: str) -> str:\n    return found",
+    "exit": "def find():\n    yield ''\n@get('/', dependencies={'found': find})\n"
+    "async def handle(found: str) -> str:\n    return found",
+}
+
+
+def first_request_loads(route: str, type: str = "http") -> list[str]:
+    """Return the modules that the first request to a route loads."""
+    modules: list[str] = json.loads(printed(LATER.format(route=route, type=type)))
+    return modules
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_request_is_the_first_to_need_what_a_route_is_served_by(kind: str) -> None:
-    script = LATER.format(route=KINDS[kind], type="websocket" if "websocket" in kind else "http")
-    assert printed(script) == "[]\n"
+    modules = first_request_loads(KINDS[kind], "websocket" if "websocket" in kind else "http")
+    assert [name for name in modules if name.startswith("hesper")] == []
+
+
+@pytest.mark.parametrize("step", IN_THREADS)
+def test_what_threads_take_is_loaded_with_the_routes_that_need_them(step: str) -> None:
+    assert first_request_loads(IN_THREADS[step]) == []
+
+
+@pytest.mark.parametrize("script", [DECLARING, SERVING], ids=["declaring", "serving"])
+def test_an_app_without_threads_goes_without_anyio(script: str) -> None:
+    assert "anyio" not in loaded(script)
 
 
 def test_names_are_found_late_where_modules_have_been_forgotten() -> None:

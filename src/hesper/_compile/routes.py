@@ -11,6 +11,7 @@ import hesper._late as late
 from hesper._compile.endpoint import build_endpoint, finish_of, recovery_of
 from hesper._compile.errors import Finish, Recovery
 from hesper._compile.matcher import Matcher, Node, Target
+from hesper._plan.manner import IN_THREADS
 from hesper._plan.plan import Plan
 from hesper._resolution import options_of
 from hesper._signature import described
@@ -248,6 +249,8 @@ def _load(plan: Plan) -> None:
         _ = late.build_websocket, late.build_asgi, late.socket_recovery_of
     if plan.middleware:
         _ = late.selective
+    if any(step.manner in IN_THREADS for step in (plan.call, *plan.providers.values())):
+        late.import_anyio()
     options = options_of(plan.handler)
     if options["when_disconnected"] == "cancel":
         _ = late.ended_when_gone

@@ -41,6 +41,9 @@ class Manner(enum.Enum):
 EXITS: Final = frozenset(set(Manner) - {Manner.DIRECT, Manner.THREAD, Manner.AWAITED})
 """The manners in which something is left open that must be exited."""
 
+IN_THREADS: Final = frozenset({Manner.THREAD, Manner.GENERATOR, Manner.CONTEXT})
+"""The manners that take a worker thread."""
+
 
 def manner_of(call: Callable[..., Any], *, to_thread: bool) -> Manner:
     """Return the manner in which a provider is called.

@@ -37,8 +37,8 @@ _NOT_THERE: Final = frozenset(
 """What the system says of paths that lead to no file that can be read."""
 
 
-# A file has validators, and no request may be the first to need what judges by them.
-_ = late.Conditional
+# No request may be the first to need what judges by the validators of a file, or reads it.
+_ = late.Conditional, late.counted_call
 
 
 class File(Response[None]):

@@ -29,6 +29,7 @@ from collections.abc import (
 from types import AsyncGeneratorType
 from typing import Any, ClassVar, Final, TypeAlias
 
+import hesper._late as late
 from hesper._closing import NEVER, Closing, Waiter, closing_of, interruptible, next_of
 from hesper._types import RawHeaders, Receive, Scope, Send
 from hesper.background_tasks import BackgroundTask, BackgroundTasks
@@ -56,6 +57,9 @@ _DISCARDED: Final = Streamed.DISCARDED  # PERF: as above
 
 _UNREAD: Final = (Streamed.DISCARDED, Streamed.FAILED)
 """What stands for a body of which something may still arrive."""
+
+# Most iterate in a thread, and no request may be the first to need what does that.
+_ = late.counted_call
 
 
 class Stream(Response[StreamSource]):
