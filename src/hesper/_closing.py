@@ -158,7 +158,7 @@ class Closing:
             loop.call_later(pause, lambda: call_weakly(look, again, earlier + 1))
 
     def _waits_still(self, task: asyncio.Task[Any], *, is_patient: bool) -> bool:
-        """End what a task waits for, if nobody else does; tell whether to look at it again."""
+        """End what a task waits for, if nobody else does; tell whether it may still have to be."""
         waiters, inside = self._waits_in(task)
         interrupted, _ = self._interrupted.get(task, (None, 0))
         if interrupted is not None:
@@ -167,8 +167,8 @@ class Closing:
             del self._interrupted[task]  # what it waited for has ended in spite of it
             task.uncancel()
         waiter = waiters[-1] if waiters else None
-        if waiter is None:
-            return False
+        if waiter is None:  # not to be disturbed now, but what is around it may wait later
+            return bool(waiters)
         # One that others have cancelled since it began to wait is given its clean-up.
         times, before = task.cancelling(), waiter.cancelled_before(task)
         if before is None:
@@ -241,7 +241,7 @@ def closing_of(scope: Scope) -> Closing:
 
 
 class Interruption(Waiter):
-    """Ends what tasks wait for through it, once its lifespan turns to closing.
+    """Ends what a task waits for through it, one at a time, once its lifespan turns to closing.
 
     Lives as long as whoever waits through it holds it.
 

@@ -14,7 +14,9 @@ import anyio
 import pytest
 
 from hesper import Hesper, Lifespan, WebSocket, _closing, websocket
+from hesper._closing import Closing, until_closing
 from hesper._types import ASGIApp, Message, Receive, Scope, Send
+from hesper.connection.conversation import Conversation
 from hesper.exceptions import WebSocketDisconnect
 from tests.lifespan.exchange import Exchange
 from tests.lifespan.journal import Journal, RefusalError, forever
@@ -639,6 +641,39 @@ async def test_a_task_that_cannot_be_looked_at_keeps_nobody_from_being_told(
     strange.cancel()
     await asyncio.wait({strange})
     assert "cannot tell what" in caplog.text
+
+
+async def test_what_waits_around_one_that_closes_itself_is_ended_after_it() -> None:
+    closing, closed = Closing(), asyncio.Event()
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError("nothing arrives")
+
+    async def send(message: Message) -> None:
+        if message["type"] == "websocket.close":
+            # Several looks find it here.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            closed.set()
+
+    conversation = Conversation(receive, send, closing)
+    conversation.state = "connect"
+    await conversation.send({"type": "websocket.accept"})
+
+    async def source() -> AsyncIterator[str]:
+        async for said in conversation.heard("text"):
+            yield said
+        await asyncio.Event().wait()
+
+    async def iterate() -> list[str]:
+        return [said async for said in until_closing(closing, source())]
+
+    task = asyncio.create_task(iterate())
+    await asyncio.sleep(0)
+    closing.set()
+    assert await asyncio.wait_for(task, 10) == []
+    assert closed.is_set()
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks are eager from Python 3.12 on")
