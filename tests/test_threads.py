@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import anyio
 import anyio.from_thread
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 import trio
 import uvloop
@@ -50,6 +51,28 @@ def on_a_loop_that_is_just_closed(main: Main) -> Any:
     loop = asyncio.new_event_loop()
     try:
         return loop.run_until_complete(main())
+    finally:
+        loop.close()
+
+
+def on_a_loop_that_runs_for_ever(main: Main) -> Any:
+    """Run where no task is the one that the loop runs for."""
+    loop = asyncio.new_event_loop()
+    ended: asyncio.Future[Any] = loop.create_future()
+
+    async def run() -> None:
+        try:
+            ended.set_result(await main())
+        except BaseException as error:
+            ended.set_exception(error)
+        finally:
+            loop.stop()
+
+    try:
+        loop.call_soon(lambda: tasks.add(loop.create_task(run())))
+        tasks: set[asyncio.Task[None]] = set()
+        loop.run_forever()
+        return ended.result()
     finally:
         loop.close()
 
@@ -345,6 +368,21 @@ def test_a_loop_that_ends_waits_for_the_calls_that_have_begun(run: Run) -> None:
 
     assert run(main).done()
     assert ended.is_set()
+
+
+@pytest.mark.parametrize(
+    "call", [in_thread, anyio.to_thread.run_sync], ids=["by Hesper", "by anyio"]
+)
+@pytest.mark.parametrize("run", [*RUNS, on_a_loop_that_runs_for_ever])
+def test_what_a_call_runs_on_the_loop_may_call_in_threads(run: Run, call: Any) -> None:
+    async def inner() -> int:
+        number: int = await call(threading.get_ident)
+        return number
+
+    async def main() -> list[int]:
+        return [await in_thread(anyio.from_thread.run, inner) for _ in range(2)]
+
+    assert threading.get_ident() not in run(main)
 
 
 # By a worker

@@ -5,7 +5,8 @@ its loop while there is work, and for a moment longer: anyio's own way to hand o
 takes three times as long as the hand-over itself.
 
 * A worker keeps nothing of a call that has ended.
-* No task stands for a worker, nothing waits for it, and it ends a moment after its loop.
+* Once a worker has begun no task stands for it, nothing waits for it, and it ends a moment after
+  its loop.
 * Whom a scope of anyio's may cancel, anyio serves: the thread must know the scope.
 * Whoever makes a call, the caller waits for its end, however often it is cancelled; one whose
   cancellation is due already has nothing called.
@@ -23,6 +24,7 @@ from contextvars import Context, ContextVar, copy_context
 from functools import cache
 from importlib import import_module
 from os import getpid
+from threading import main_thread
 from time import monotonic
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -171,6 +173,7 @@ class Worker:
         """Make one call after the other, in the thread."""
         self._has_begun = True
         try:
+            _leave_scope()
             self._forget_starter(loop)
             is_at_work = True
             while is_at_work:
@@ -197,10 +200,13 @@ class Worker:
         return call.wake
 
     def _wait(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Wait for a call, and tell whether there is one; else the worker ends."""
+        """Wait for a call, and tell whether there is one; else the worker ends.
+
+        The interpreter's exit waits for it, for a slice at most.
+        """
         end = monotonic() + _IDLE
         while not self._woken.acquire(timeout=_SLICE):
-            if loop.is_closed():
+            if loop.is_closed() or not main_thread().is_alive():
                 return False
             if monotonic() >= end:
                 with suppress(ValueError):  # it has just been taken, so that a call will come
@@ -220,8 +226,10 @@ class Workers:
         self.idle: list[Worker] = []
         """Those that wait for a call; the last one is used first."""
         self._process = getpid()
-        # By task what scope it is in, which anyio does not publish.
-        self._scopes: Any = getattr(sys.modules.get(_BACKEND), "_task_states", None)
+        # By task what scope it is in, which anyio does not publish; None where it is not found.
+        backend = sys.modules.get(_BACKEND)
+        is_known = hasattr(backend, "threadlocals")
+        self._scopes: Any = getattr(backend, "_task_states", None) if is_known else None
 
     def serve(self, task: asyncio.Task[Any]) -> bool:
         """Tell whether workers may make the calls of a task of the loop."""
@@ -244,6 +252,15 @@ class Workers:
             Worker(self, call, context).start()
         else:
             worker.take(call, context)
+
+
+def _leave_scope() -> None:
+    """Have anyio know that this thread calls for nobody in a scope.
+
+    It has kept the scope in which it got the thread, which would be that of all that a call runs on
+    the loop by `anyio.from_thread`, long after it has ended.
+    """
+    sys.modules[_BACKEND].threadlocals.current_cancel_scope = None
 
 
 def workers_of(loop: asyncio.AbstractEventLoop) -> Workers:

@@ -38,7 +38,7 @@ _NOT_THERE: Final = frozenset(
 
 
 # No request may be the first to need what judges by the validators of a file, or reads it.
-_ = late.Conditional, late.counted_call
+_ = late.Conditional, late.counted_call, late.import_anyio()
 
 
 class File(Response[None]):

@@ -58,7 +58,7 @@ _DISCARDED: Final = Streamed.DISCARDED  # PERF: as above
 _UNREAD: Final = (Streamed.DISCARDED, Streamed.FAILED)
 """What stands for a body of which something may still arrive."""
 
-# Most iterate in a thread, and no request may be the first to need what does that.
+# Many iterate in a thread; only anyio, which is slow to load, waits for the first that does.
 _ = late.counted_call
 
 
