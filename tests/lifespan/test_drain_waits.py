@@ -55,6 +55,15 @@ def receiving(around: Callable[[Receive], Receive]) -> Callable[[ASGIApp], ASGIA
     return middleware
 
 
+async def turn(app: Hesper) -> None:
+    """Have a lifespan turn while its websocket waits, which is to be closed by that alone."""
+    async with app.lifespan() as lifespan, Exchange(lifespan, "/", "websocket") as exchange:
+        await exchange.message("websocket.accept")
+        await asyncio.sleep(0)
+        lifespan.begin_closing()
+        assert await exchange.rest() == [CLOSED]
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Let others run until the condition holds, which no event could tell."""
     while not condition():  # noqa: ASYNC110
@@ -424,12 +433,7 @@ async def test_an_interruption_that_middleware_swallows_is_taken_back() -> None:
         assert task is not None
         cancelling.append(task.cancelling())
 
-    app = talking(handle, receiving(stubborn))
-    async with app.lifespan() as lifespan, Exchange(lifespan, "/", "websocket") as exchange:
-        await exchange.message("websocket.accept")
-        await asyncio.sleep(0)
-        lifespan.begin_closing()
-        assert await exchange.rest() == [CLOSED]
+    await turn(talking(handle, receiving(stubborn)))
     assert cancelling == [0]
 
 
@@ -445,12 +449,7 @@ async def test_one_that_an_iteration_swallows_is_taken_back_a_moment_later() -> 
                 await asyncio.sleep(0)
             assert task.cancelling() == 0
 
-    app = talking(handle, receiving(stubborn))
-    async with app.lifespan() as lifespan, Exchange(lifespan, "/", "websocket") as exchange:
-        await exchange.message("websocket.accept")
-        await asyncio.sleep(0)
-        lifespan.begin_closing()
-        assert await exchange.rest() == [CLOSED]
+    await turn(talking(handle, receiving(stubborn)))
     assert texts == ["in spite of it"]
 
 
@@ -473,12 +472,7 @@ async def test_an_interruption_that_middleware_tells_in_its_own_way_is_taken_bac
         assert task is not None
         cancelling.append(task.cancelling())
 
-    app = talking(handle, receiving(telling))
-    async with app.lifespan() as lifespan, Exchange(lifespan, "/", "websocket") as exchange:
-        await exchange.message("websocket.accept")
-        await asyncio.sleep(0)
-        lifespan.begin_closing()
-        assert await exchange.rest() == [CLOSED]
+    await turn(talking(handle, receiving(telling)))
     assert cancelling == [0]
 
 
